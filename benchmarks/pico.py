@@ -1,0 +1,173 @@
+"""What dotlatch costs on a Raspberry Pi Pico, beside Microdot's own session, auth and login.
+
+    python -m benchmarks.pico            a table
+    python -m benchmarks.pico --json     the same figures for a program
+    python -m benchmarks.pico --microdot-libs FOLDER
+
+The Pico is emulated: its processor's cycles are counted, at 125 MHz, so that figures are the same
+on every machine, but what a real one waits for its flash memory is not in them. Microdot's figures
+are quoted, unless FOLDER has the two files of micropython-lib that it needs, jwt.py and hmac.py:
+then they are measured in the same run. All modules are loaded from .mpy files.
+"""
+import argparse
+import ast
+import json
+import sys
+from pathlib import Path
+
+from tests.board import library
+from tests.board.machine import SetupError
+from tests.board.pico import BoardError, Pico
+from tests.board.setup import set_up
+
+MEASURES = Path(__file__).with_name('pico_measures.py')
+MICRODOT_MODULES = ('session', 'auth', 'login')
+CORE = ('portable', 'tokens', 'session', 'auth', 'login')
+PBKDF2_ITERATIONS = (100, 500)
+
+# Microdot 2.7.0 with micropython-lib's jwt and hmac, by this script; and one iteration of the
+# PBKDF2 in its login example.
+QUOTED = {
+    'heap': {'session': 7440, 'auth': 2096, 'login': 1968},
+    'tokens': {
+        'encode_us': 8403, 'decode_us': 8676, 'pair_us': 16534,
+        'encode_garbage': 2640, 'decode_garbage': 2192, 'pair_garbage': 4832,
+    },
+    'request': {
+        'open_us': 13610, 'open_garbage': 6529, 'locked_us': 24098, 'locked_garbage': 9553,
+    },
+}
+QUOTED_ITERATION_US = 5450
+
+KB = 1024
+BUDGETS = {
+    'heap_core': 22 * KB, 'heap_all': 64 * KB, 'pair_us': 3000, 'iteration_us': 80,
+    'longest_block_us': 50000, 'added_us': 6000, 'added_garbage': 2 * KB,
+}
+
+
+def imports_of(module):
+    """The modules of dotlatch that a module imports when it is loaded."""
+    tree = ast.parse((library.DOTLATCH / f'{module}.py').read_bytes())
+    for node in tree.body:
+        if isinstance(node, ast.ImportFrom) and node.level:
+            yield from [node.module] if node.module else [alias.name for alias in node.names]
+
+
+def import_order(modules):
+    """The modules and what they need, each after what it needs."""
+    order = []
+
+    def visit(module):
+        if module not in order:
+            for needed in imports_of(module):
+                visit(needed)
+            order.append(module)
+
+    for module in modules:
+        visit(module)
+    return order
+
+
+def modules_of_dotlatch():
+    return [name[:-3] for name in library.portable_files() if name != '__init__.py']
+
+
+def measure_all(microdot_libs=None):
+    """All figures: {'dotlatch': {...}, 'microdot': {...}}."""
+    files = {**library.dotlatch(), **library.microdot(*MICRODOT_MODULES)}
+    files['/lib/pico_measures.mpy'] = library.compiled(MEASURES, MEASURES.name)
+    if microdot_libs:
+        for name in ('jwt', 'hmac'):
+            files[f'/lib/{name}.mpy'] = library.compiled(microdot_libs / f'{name}.py', f'{name}.py')
+    with Pico(files) as pico:
+        pico.set_clock()
+
+        def measure(call):
+            print('.', end='', file=sys.stderr, flush=True)
+            printed = pico.run(f'import pico_measures\npico_measures.{call}')
+            return json.loads(printed.splitlines()[-1])  # warnings may come before
+
+        core = import_order(CORE)
+        dotlatch = {
+            'heap': measure(f'heap("dotlatch", {core})'),
+            'tokens': measure('tokens("dotlatch")'),
+            'request': measure('request("dotlatch")'),
+            'pbkdf2': measure('pbkdf2({}, {})'.format(*PBKDF2_ITERATIONS)),
+        }
+        everything = import_order([*CORE, *modules_of_dotlatch()])
+        dotlatch['heap_all'] = measure(f'heap("dotlatch", {everything})')
+        microdot = QUOTED
+        if microdot_libs:
+            microdot = {
+                'heap': measure(f'heap("microdot", {list(MICRODOT_MODULES)})'),
+                'tokens': measure('tokens("microdot")'),
+                'request': measure('request("microdot")'),
+            }
+    print(file=sys.stderr)
+    return {'dotlatch': dotlatch, 'microdot': microdot}
+
+
+def rows(figures):
+    """(what, dotlatch's figure, Microdot's or None, budget or None); a heading has no figure."""
+    ours, theirs = figures['dotlatch'], figures['microdot']
+    yield 'heap after import, bytes',
+    for module, size in ours['heap'].items():
+        yield module, size, theirs['heap'].get(module), None
+    totals = [sum(f['heap'].values()) for f in (ours, theirs)]
+    yield 'these together', *totals, BUDGETS['heap_core']
+    for module, size in ours['heap_all'].items():
+        if module not in ours['heap']:
+            yield module, size, None, None
+    yield 'every portable module', sum(ours['heap_all'].values()), None, BUDGETS['heap_all']
+    yield f'a signed token of {ours["tokens"]["bytes"]} bytes',
+    for name, unit in (('encode', 'us'), ('decode', 'us'), ('pair', 'us'), ('pair', 'garbage')):
+        key = f'{name}_{unit}'
+        what = f'{name}, {unit if unit == "us" else "bytes of garbage"}'
+        yield what, ours['tokens'][key], theirs['tokens'][key], BUDGETS.get(key)
+    yield 'a request, from its first line to the end of the answer',
+    yield 'open route, us', ours['request']['open_us'], theirs['request']['open_us'], None
+    for unit, words in (('us', 'us'), ('garbage', 'bytes of garbage')):
+        added = [f['request'][f'locked_{unit}'] - f['request'][f'open_{unit}']
+                 for f in (ours, theirs)]
+        yield f'added by a login, {words}', *added, BUDGETS[f'added_{unit}']
+    yield 'PBKDF2-HMAC-SHA256',
+    pbkdf2 = ours['pbkdf2']
+    yield 'an iteration, us', pbkdf2['iteration_us'], QUOTED_ITERATION_US, BUDGETS['iteration_us']
+    longest = pbkdf2['longest_block_us']
+    yield 'event loop blocked, us', longest, None, BUDGETS['longest_block_us']
+
+
+def table(figures):
+    lines = [f'{"":42}{"dotlatch":>10}{"microdot":>10}{"ratio":>8}{"budget":>10}']
+    for what, *numbers in rows(figures):
+        if not numbers:
+            lines += ['', what]
+            continue
+        ours, theirs, budget = numbers
+        ratio = f'{ours / theirs:.2f}' if theirs else ''
+        verdict = ' over' if budget and ours > budget else ''
+        cells = f'{number(ours):>10}{number(theirs):>10}{ratio:>8}{number(budget):>10}'
+        lines.append(f'  {what:40}{cells}{verdict}')
+    return '\n'.join(lines)
+
+
+def number(value):
+    return '' if value is None else f'{value:,.0f}'
+
+
+def main():
+    parser = argparse.ArgumentParser(prog='python -m benchmarks.pico')
+    parser.add_argument('--json', action='store_true')
+    parser.add_argument('--microdot-libs', type=Path, metavar='FOLDER')
+    options = parser.parse_args()
+    set_up()
+    figures = measure_all(options.microdot_libs)
+    print(json.dumps(figures, indent=2) if options.json else table(figures))
+
+
+if __name__ == '__main__':
+    try:
+        main()
+    except (SetupError, BoardError) as error:
+        sys.exit(str(error))

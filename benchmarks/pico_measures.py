@@ -1,0 +1,203 @@
+"""What `benchmarks/pico.py` runs on the board: each function prints one line of JSON.
+
+`package` is 'dotlatch' or 'microdot': what both have is used by the same names, so that the same
+code measures both. Times exclude garbage collections, which are put between the measurements.
+"""
+import asyncio
+import gc
+import io
+import json
+import time
+
+SECRET = 'a secret of thirty-two characters'
+CLAIMS = {'_user_id': 'anna', '_fresh': True, 'exp': 2000000000}
+ROUNDS = 10
+
+
+def load(package, module):
+    """Import a module: MicroPython has no importlib."""
+    return getattr(__import__(package + '.' + module), module)
+
+
+def mean_us(f):
+    gc.collect()
+    start = time.ticks_us()
+    for _ in range(ROUNDS):
+        f()
+    return time.ticks_diff(time.ticks_us(), start) / ROUNDS
+
+
+def garbage(f):
+    """Bytes that one call leaves on the heap."""
+    gc.collect()
+    gc.disable()
+    before = gc.mem_alloc()
+    f()
+    after = gc.mem_alloc()
+    gc.enable()
+    return after - before
+
+
+def heap(package, modules):
+    """Bytes that each module adds to the heap, imported in this order after Microdot itself."""
+    __import__('microdot')
+    added = {}
+    for module in modules:
+        gc.collect()
+        before = gc.mem_free()
+        load(package, module)
+        gc.collect()
+        added[module] = before - gc.mem_free()
+    print(json.dumps(added))
+
+
+def tokens(package):
+    """One token of a session's size, encoded and decoded."""
+    if package == 'microdot':
+        session = load(package, 'session').Session(secret_key=SECRET)
+
+        def encode():
+            return session.encode(CLAIMS)
+
+        def decode():
+            return session.decode(token)
+    else:
+        tokens = load(package, 'tokens')
+        key = load(package, 'portable').Key(SECRET)
+
+        def encode():
+            return tokens.encode(CLAIMS, key)
+
+        def decode():
+            return tokens.decode(token, key)
+
+    token = encode()
+    assert decode() == CLAIMS
+
+    def pair():
+        decode()
+        encode()
+
+    print(json.dumps({
+        'bytes': len(token),
+        'encode_us': mean_us(encode), 'decode_us': mean_us(decode), 'pair_us': mean_us(pair),
+        'encode_garbage': garbage(encode), 'decode_garbage': garbage(decode),
+        'pair_garbage': garbage(pair),
+    }))
+
+
+def pbkdf2(few, many):
+    """One iteration of the key derivation, and for how long the event loop stood still."""
+    derive = load('dotlatch', 'passwords').pbkdf2_hmac_sha256
+    longest = 0
+    running = True
+
+    async def watch():
+        nonlocal longest
+        last = time.ticks_us()
+        while running:
+            await asyncio.sleep(0)
+            tick = time.ticks_us()
+            longest = max(longest, time.ticks_diff(tick, last))
+            last = tick
+
+    async def run(iterations):
+        gc.collect()
+        start = time.ticks_us()
+        await derive(b'password', b'salt of 16 bytes', iterations)
+        return time.ticks_diff(time.ticks_us(), start)
+
+    async def main():
+        nonlocal running
+        # The difference: what is done once per password is in both.
+        per_iteration = (await run(many) - await run(few)) / (many - few)
+        watcher = asyncio.create_task(watch())
+        await run(many)
+        running = False
+        await watcher
+        return per_iteration
+
+    per_iteration = asyncio.run(main())
+    print(json.dumps({'iteration_us': per_iteration, 'longest_block_us': longest}))
+
+
+class Client:
+    """A connection that sends one request and keeps the answer."""
+
+    def __init__(self, request):
+        self.reader = io.BytesIO(request)
+        self.answer = b''
+
+    def get_extra_info(self, name):
+        return ('127.0.0.1', 50000)
+
+    async def readline(self):
+        return self.reader.readline()
+
+    async def readexactly(self, n):
+        return self.reader.read(n)
+
+    async def awrite(self, data):
+        self.answer += data
+
+    async def aclose(self):
+        pass
+
+
+class User:
+    def __init__(self, id):
+        self.id = id
+
+
+def request(package):
+    """What a login adds: the same request, with its cookie, to an open and to a locked route."""
+    from microdot import Microdot
+    app = Microdot()
+    load(package, 'session').Session(app, secret_key=SECRET)
+    login = load(package, 'login').Login()
+
+    @login.user_loader
+    async def load_user(user_id):
+        return User(user_id)
+
+    @app.get('/login')
+    async def log_in(request):
+        return await login.login_user(request, User('anna'))
+
+    @app.get('/open')
+    async def is_open(request):
+        return 'hello'
+
+    @app.get('/locked')
+    @login
+    async def is_locked(request):
+        return 'hello'
+
+    def get(path, cookie=''):
+        async def serve():
+            client = Client('GET {} HTTP/1.1\r\nHost: pico\r\n{}\r\n'.format(path, cookie).encode())
+            gc.collect()
+            gc.disable()
+            free = gc.mem_free()
+            start = time.ticks_us()
+            await app.handle_request(client, client)
+            spent = time.ticks_diff(time.ticks_us(), start)
+            used = free - gc.mem_free()
+            gc.enable()
+            return client.answer.decode(), spent, used
+        return asyncio.run(serve())
+
+    answer = get('/login')[0]
+    start = answer.index('Set-Cookie: ') + 12
+    cookie = 'Cookie: ' + answer[start:answer.index(';', start)] + '\r\n'
+    figures = {}
+    for name in ('open', 'locked'):
+        spent = used = 0
+        for _ in range(ROUNDS):
+            answer, us, size = get('/' + name, cookie)
+            assert answer.startswith('HTTP/1.0 200'), answer
+            spent += us
+            used += size
+        figures[name + '_us'] = spent / ROUNDS
+        figures[name + '_garbage'] = used // ROUNDS
+    print(json.dumps(figures))

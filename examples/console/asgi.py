@@ -1,0 +1,5 @@
+from main import create_app
+
+from dotlatch.server.asgi import Microdot
+
+app = create_app(Microdot())  # uvicorn asgi:app

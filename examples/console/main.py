@@ -1,0 +1,290 @@
+"""A device console behind a login: see how the device is doing, switch its light, change the password, log out.
+
+The same file runs on a Pico or an ESP32 (copy it there as main.py), under MicroPython on a computer, and on CPython
+with Microdot's own server (``python main.py``), uvicorn (asgi.py) or gunicorn (wsgi.py).
+
+It reads three settings from the environment where there is one: HOST (default 127.0.0.1 on a computer, every address
+on a board), PORT (8000 on a computer, 80 on a board) and CONSOLE_DATA, the folder of users.json and secret.key.
+"""
+import gc
+import os
+import sys
+
+from microdot import Microdot, redirect
+
+from dotlatch.files import load_or_create
+from dotlatch.http import form
+from dotlatch.login import Login
+from dotlatch.portable import b64url_encode, random_bytes, run, uptime_ms
+from dotlatch.session import Session
+from dotlatch.users import FileUsers
+
+try:
+    import machine
+except ImportError:
+    machine = None  # no board: the sensor and the light are simulated
+
+SHORTEST_PASSWORD = 15  # NIST SP 800-63B-4 section 3.1.1.2, for a password that stands alone
+
+
+def setting(name, default):
+    return os.getenv(name) or default if hasattr(os, 'getenv') else default
+
+
+# --- the device -----------------------------------------------------------------------------------
+
+class Device:
+    def __init__(self):
+        self.light_on = False
+        self._pin = self._sensor = None
+        if machine is not None:
+            try:
+                self._pin = machine.Pin('LED', machine.Pin.OUT)
+                self._sensor = machine.ADC(4)
+            except (AttributeError, TypeError, ValueError):
+                pass  # another board: name its own pins here
+
+    def switch(self, on):
+        self.light_on = on
+        if self._pin is not None:
+            self._pin.value(on)
+
+    def temperature(self):
+        if self._sensor is not None:  # the RP2040's own: 0.706 V at 27 degrees, 1.721 mV a degree
+            return 27 - (self._sensor.read_u16() * 3.3 / 65535 - 0.706) / 0.001721
+        minute = uptime_ms() // 1000 % 120  # a slow wave around 21 degrees
+        return 20 + (minute if minute < 60 else 120 - minute) / 30
+
+    def free_memory(self):
+        if hasattr(gc, 'mem_free'):
+            gc.collect()
+            return gc.mem_free() // 1024
+        try:
+            return os.sysconf('SC_AVPHYS_PAGES') * os.sysconf('SC_PAGE_SIZE') // 1024
+        except (ValueError, OSError, AttributeError):
+            return 0
+
+    def figures(self):
+        seconds = uptime_ms() // 1000
+        return {
+            'uptime': '%d:%02d:%02d' % (seconds // 3600, seconds // 60 % 60, seconds % 60),
+            'memory': '%d KB' % self.free_memory(),
+            'temperature': '%.1f °C' % self.temperature(),
+            'light': 'on' if self.light_on else 'off',
+        }
+
+
+# --- the app --------------------------------------------------------------------------------------
+
+def create_app(app):
+    folder = setting('CONSOLE_DATA', '')
+    if folder and not folder.endswith('/'):
+        folder += '/'
+    users = FileUsers(folder + 'users.json', max_users=20)
+    if not len(users):
+        run(first_account(users))
+    Session(app, secret_key=load_or_create(folder + 'secret.key'))
+    login = Login()
+    device = Device()
+
+    @login.user_loader
+    async def load_user(user_id):
+        return users.get_by_id(user_id)
+
+    @app.get('/login')
+    async def login_form(request):
+        return page('Log in', LOGIN)
+
+    @app.post('/login')
+    async def log_in(request):
+        fields = form(request)
+        user = await users.authenticate(fields.get('username', ''), fields.get('password', ''))
+        if user is None:
+            challenge = {'WWW-Authenticate': 'Cookie realm="login", form-action="/login"'}
+            return page('Log in', LOGIN, 'Name or password is wrong.', 401, challenge)
+        return await login.login_user(request, user, remember='remember' in fields)
+
+    @app.post('/logout')
+    async def log_out(request):
+        await login.logout_user(request)
+        return redirect('/login', 303)
+
+    @app.get('/')
+    @login
+    async def index(request):
+        figures = device.figures()
+        figures['name'] = request.g.current_user.name
+        figures['switch'] = 'off' if device.light_on else 'on'
+        return page('Device', INDEX, **figures)
+
+    @app.get('/figures')
+    @login
+    async def figures(request):
+        return device.figures()
+
+    @app.post('/light')
+    @login
+    async def light(request):
+        device.switch(form(request).get('light') == 'on')
+        return redirect('/', 303)
+
+    @app.get('/password')
+    @login.fresh
+    async def password_form(request):
+        return page('Change password', PASSWORD, name=request.g.current_user.name)
+
+    @app.post('/password')
+    @login.fresh
+    async def change_password(request):
+        user = request.g.current_user
+        fields = form(request)
+        new = fields.get('new', '')
+        problem = None
+        if len(new) < SHORTEST_PASSWORD:
+            problem = 'The new password needs at least %d characters; a few words will do.' % SHORTEST_PASSWORD
+        elif len(new) > 1000:
+            problem = 'The new password is too long.'
+        elif new != fields.get('again'):
+            problem = 'The two new passwords differ.'
+        elif await users.authenticate(user.name, fields.get('current', '')) is None:
+            problem = 'The current password is wrong.'
+        if problem:
+            return page('Change password', PASSWORD, problem, 400, name=user.name)
+        await users.set_password(user, new)
+        return await login.login_user(request, user)  # everybody else who is logged in as this user is not any more
+
+    @app.errorhandler(404)
+    async def not_found(request):
+        return page('Not here', '<p>There is no such page. <a href="/">Back</a></p>', status=404)
+
+    return app
+
+
+async def first_account(users):
+    """Make the account ``admin``: no device leaves with a password that another one has."""
+    password = ask_password()
+    if password is None:
+        letters = b64url_encode(random_bytes(24)).lower().replace('-', '').replace('_', '')
+        password = '-'.join([letters[i:i + 4] for i in (0, 4, 8, 12, 16)])
+        print('\nThe account is made, and this is the only time its password is shown:')
+        print('name: admin')
+        print('password: ' + password + '\n')
+    await users.create('admin', password, ['admin'])
+
+
+def ask_password():
+    """Return a password typed twice, or ``None`` where there is no terminal to ask on."""
+    if not hasattr(sys.stdin, 'isatty') or not sys.stdin.isatty():
+        return None
+    from getpass import getpass
+    print('This console has no account yet. Choose a password for the account "admin".')
+    while True:
+        password = getpass('Password, at least %d characters: ' % SHORTEST_PASSWORD)
+        if len(password) < SHORTEST_PASSWORD:
+            print('That is too short: a few words will do.')
+        elif password == getpass('And once more: '):
+            return password
+        else:
+            print('These two differ.')
+
+
+# --- the pages ------------------------------------------------------------------------------------
+
+def escape(text):
+    for c, entity in (('&', '&amp;'), ('<', '&lt;'), ('>', '&gt;'), ('"', '&quot;'), ("'", '&#39;')):
+        text = text.replace(c, entity)
+    return text
+
+
+def page(title, body, problem=None, status=200, headers=None, **values):
+    for name in values:
+        body = body.replace('{' + name + '}', escape(values[name]))
+    alert = '<p class="problem" role="alert">' + escape(problem) + '</p>' if problem else ''
+    all_headers = {
+        'Content-Type': 'text/html; charset=UTF-8',
+        'Content-Security-Policy': "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; "
+                                   "connect-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'",
+        'Cache-Control': 'no-store',
+        'Referrer-Policy': 'same-origin',
+    }
+    if headers:
+        all_headers.update(headers)
+    return HEAD.replace('{title}', title) + alert + body + '</main></body></html>', status, all_headers
+
+
+HEAD = '''<!doctype html>
+<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width,initial-scale=1">
+<title>{title} · Console</title><link rel="icon" href="data:,"><style>
+:root{color-scheme:light dark;--page:#f4f5f7;--card:#fff;--text:#1b1f24;--soft:#5c6570;--line:#d9dee4;--main:#0b6b57;
+--on:#fff;--bad:#a3261b}
+@media(prefers-color-scheme:dark){:root{--page:#14171a;--card:#1e2327;--text:#e8ebee;--soft:#9aa5b1;--line:#353c43;
+--main:#4cc3a5;--on:#08251e;--bad:#ff9a8f}}
+*{box-sizing:border-box}body{margin:0;background:var(--page);color:var(--text);font:17px/1.5 system-ui,sans-serif}
+main{max-width:34rem;margin:0 auto;padding:2rem 1rem}h1{font-size:1.5rem;margin:0 0 1rem}
+form,.card{background:var(--card);border:1px solid var(--line);border-radius:12px;padding:1.25rem;margin:0 0 1rem}
+label{display:block;margin:0 0 .9rem;font-weight:600}.check{font-weight:400}
+input:not([type=checkbox]){display:block;width:100%;margin-top:.25rem;padding:.65rem .75rem;font:inherit;color:inherit;
+background:var(--page);border:1px solid var(--line);border-radius:8px}
+button{width:100%;padding:.7rem;font:inherit;font-weight:600;color:var(--on);background:var(--main);border:0;
+border-radius:8px;cursor:pointer}.quiet{background:none;color:var(--text);border:1px solid var(--line)}
+:focus-visible{outline:3px solid var(--main);outline-offset:2px}a{color:var(--main)}
+dl{display:grid;grid-template-columns:1fr 1fr;gap:1rem;margin:0}dt{color:var(--soft);font-size:.85rem}
+dd{margin:0;font-size:1.35rem;font-variant-numeric:tabular-nums}
+.problem{background:var(--card);border:1px solid var(--bad);color:var(--bad);border-radius:8px;padding:.7rem 1rem}
+.row{display:flex;gap:1rem;align-items:center;justify-content:space-between}.row form{border:0;padding:0;margin:0;
+background:none}.row button{width:auto}.soft{color:var(--soft)}
+</style></head><body><main>
+'''
+
+LOGIN = '''<h1>Log in</h1>
+<form method="post">
+<label>Name <input name="username" autocomplete="username" autocapitalize="none" spellcheck="false" required autofocus>
+</label>
+<label>Password <input name="password" type="password" autocomplete="current-password" required></label>
+<label class="check"><input name="remember" type="checkbox"> Stay logged in here for 30 days</label>
+<button>Log in</button>
+</form>
+'''
+
+INDEX = '''<div class="row"><h1>Device</h1><form method="post" action="/logout"><button class="quiet">Log out</button>
+</form></div>
+<div class="card"><dl>
+<div><dt>Temperature</dt><dd id="temperature">{temperature}</dd></div>
+<div><dt>Light</dt><dd id="light">{light}</dd></div>
+<div><dt>Running for</dt><dd id="uptime">{uptime}</dd></div>
+<div><dt>Free memory</dt><dd id="memory">{memory}</dd></div>
+</dl></div>
+<form method="post" action="/light"><input type="hidden" name="light" value="{switch}">
+<button>Switch the light {switch}</button></form>
+<p class="soft">Logged in as {name}. <a href="/password">Change password</a></p>
+<script>
+setInterval(async () => {
+  const answer = await fetch('/figures', {headers: {Accept: 'application/json'}}).catch(() => null)
+  if (answer && answer.status == 401) location.reload()
+  if (!answer || !answer.ok) return
+  for (const [name, value] of Object.entries(await answer.json())) document.getElementById(name).textContent = value
+}, 5000)
+</script>
+'''
+
+PASSWORD = '''<h1>Change password</h1>
+<form method="post">
+<input name="username" value="{name}" autocomplete="username" hidden>
+<label>Current password <input name="current" type="password" autocomplete="current-password" required></label>
+<label>New password <input name="new" type="password" autocomplete="new-password" minlength="15" required
+aria-describedby="hint"></label>
+<label>New password again <input name="again" type="password" autocomplete="new-password" minlength="15" required>
+</label>
+<p id="hint" class="soft">At least 15 characters; a few words will do. Changing it logs out every other browser.</p>
+<button>Change password</button>
+</form>
+<p><a href="/">Back</a></p>
+'''
+
+if __name__ == '__main__':
+    on_board = sys.platform not in ('linux', 'darwin', 'win32')
+    host = setting('HOST', '0.0.0.0' if on_board else '127.0.0.1')
+    port = int(setting('PORT', '80' if on_board else '8000'))
+    app = create_app(Microdot())
+    print('The console is on http://%s:%d' % (host, port))
+    app.run(host=host, port=port)

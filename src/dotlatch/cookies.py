@@ -1,0 +1,76 @@
+"""Cookies read one way on every server, and written as RFC 6265bis wants them.
+
+Needs no other file::
+
+    from dotlatch import cookies
+
+    cookies.read(request, 'session')   # every value sent under that name, at most 4
+    cookies.write(response, 'session', token, {'path': '/', 'secure': True}, 'Lax')
+"""
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+_MOST = 4  # values of one name that are looked at
+
+
+def read(request: 'Any', name: str) -> 'list[str]':
+    """Return the different values that the request carries under ``name``: none, one, or up to 4.
+
+    Two of one name are two paths or domains, or somebody's attempt to plant one: which came first proves nothing, so
+    the caller sees both. Microdot keeps the last; ASGI hands out several Cookie lines and WSGI joins them with a
+    comma, which no cookie value of ours contains.
+    """
+    scope = getattr(request, 'asgi_scope', None)
+    if scope is not None:
+        lines = [v for k, v in scope['headers'] if k == b'cookie']
+        text = b';'.join(lines).decode() if len(lines) > 1 else request.headers.get('Cookie')
+    else:
+        text = request.headers.get('Cookie')
+    if not text or name not in text:
+        return []
+    start = name + '='
+    values: 'list[str]' = []
+    for pair in text.replace(',', ';').split(';'):
+        pair = pair.strip()
+        if pair.startswith(start) and pair[len(start):] not in values and len(values) < _MOST:
+            values.append(pair[len(start):])
+    return values
+
+
+def check_name(name: 'Any') -> None:
+    """Raise ValueError when ``name`` is not a cookie name: a token of RFC 9110 section 5.6.2."""
+    for c in name or ' ':
+        if not '!' <= c <= '~' or c in '()<>@,;:\\"/[]?={}':
+            raise ValueError('a cookie name is made of letters, digits and -_.! and the like')
+
+
+def check_attribute(name: str, value: 'Any') -> None:
+    """Raise ValueError when a cookie's attribute would end it or begin another (RFC 6265bis section 4.1.1)."""
+    if isinstance(value, str):
+        for c in value:
+            if not ' ' <= c <= '~' or c == ';':
+                raise ValueError('the cookie option %s has a character that cookies cannot carry' % name)
+
+
+def write(response: 'Any', name: str, value: str, options: 'dict[str, Any]', same_site: 'str | None') -> None:
+    """Add a cookie to the response.
+
+    :param options: what Microdot's ``set_cookie`` takes: path, domain, max_age, secure, http_only and so on.
+    :param same_site: ``'Lax'``, ``'Strict'`` or ``'None'``, which Microdot's has no option for.
+    :raises ValueError: for a value with anything but printable ASCII, or with a quote, comma, semicolon or backslash.
+    """
+    for c in value:
+        if not '!' <= c <= '~' or c in '",;\\':
+            raise ValueError('the cookie value has a character that cookies cannot carry')
+    response.set_cookie(name, value, **options)
+    if same_site:
+        response.headers['Set-Cookie'][-1] += '; SameSite=' + same_site
+
+
+def clear(response: 'Any', name: str, options: 'dict[str, Any]', same_site: 'str | None') -> None:
+    """Have the browser drop a cookie; ``options`` are the ones it was written with (RFC 6265bis section 5.7)."""
+    options = options.copy()
+    options['max_age'] = 0
+    options['expires'] = 'Thu, 01 Jan 1970 00:00:01 GMT'
+    write(response, name, '', options, same_site)

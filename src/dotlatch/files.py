@@ -1,0 +1,77 @@
+"""Small files on flash or disk, replaced whole: a power cut leaves the old one or the new one.
+
+Needs portable.py::
+
+    from dotlatch import files
+
+    key = files.load_or_create('secret.key', make_key)
+    files.replace('users.json', text)
+"""
+import os
+
+from .portable import MICROPYTHON, b64url_bytes, random_bytes
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+_NEW = '.new'  # what is written first, whole, before it takes the old file's name
+
+
+def read(path: str) -> 'bytes | None':
+    """Return what the file holds, or ``None`` when there is none. OSError for anything else that is wrong."""
+    for name in (path, path + _NEW):  # the new one alone: the power went between removing and renaming (FAT)
+        try:
+            with open(name, 'rb') as file:
+                return file.read()
+        except OSError as error:
+            if error.errno != 2:  # ENOENT
+                raise
+    return None
+
+
+def replace(path: str, data: bytes) -> None:
+    """Write a file whole: beside the old one, through to the medium, then under its name.
+
+    :raises OSError: when that is not possible (full, read-only); the old file is then as it was.
+    """
+    new = path + _NEW
+    if MICROPYTHON:
+        with open(new, 'wb') as file:
+            file.write(data)
+            file.flush()
+    else:
+        # Nobody else on the machine reads keys and password hashes.
+        with open(new, 'wb', opener=lambda name, flags: os.open(name, flags, 0o600)) as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+    try:
+        os.rename(new, path)
+    except OSError:  # FAT renames onto nothing that is there
+        os.remove(path)
+        os.rename(new, path)
+
+
+def load_or_create(path: str, make: 'Callable[[], bytes] | None' = None) -> bytes:
+    """Return what the file holds; where there is none, make it and write it first.
+
+    :param make: returns the content; the default is a signing key of 256 random bits.
+    """
+    data = read(path)
+    if data is None:
+        data = make() if make else b64url_bytes(random_bytes(32))
+        replace(path, data)
+        data = read(path)  # several processes may start at once: the last one to write has won
+    return data or b''
+
+
+def version(path: str) -> 'tuple[int, ...] | None':
+    """Return something that changes with the file; ``None`` on a board, where nobody else writes it."""
+    if MICROPYTHON:
+        return None
+    try:
+        known = os.stat(path)
+    except OSError:
+        return ()
+    return known.st_ino, known.st_size, known.st_mtime_ns

