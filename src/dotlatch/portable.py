@@ -151,6 +151,7 @@ if MICROPYTHON:
         difference = int.from_bytes(b'\3' + a, 'big') ^ int.from_bytes(b'\2' + b, 'big')
         return not (difference - 1) >> (8 * len(a))
 else:
+    from hmac import compare_digest as compare_digest  # type: ignore[assignment]  # it takes text as well
     from hmac import digest as _hmac_digest
 
 
