@@ -9,7 +9,7 @@ Needs portable.py::
 """
 import os
 
-from .portable import MICROPYTHON, b64url_bytes, random_bytes
+from .portable import b64url_bytes, open_private, random_bytes, sync
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -36,16 +36,9 @@ def replace(path: str, data: bytes) -> None:
     :raises OSError: when that is not possible (full, read-only); the old file is then as it was.
     """
     new = path + _NEW
-    if MICROPYTHON:
-        with open(new, 'wb') as file:
-            file.write(data)
-            file.flush()
-    else:
-        # Nobody else on the machine reads keys and password hashes.
-        with open(new, 'wb', opener=lambda name, flags: os.open(name, flags, 0o600)) as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
+    with open_private(new) as file:
+        file.write(data)
+        sync(file)
     try:
         os.rename(new, path)
     except OSError:  # FAT renames onto nothing that is there
@@ -64,14 +57,3 @@ def load_or_create(path: str, make: 'Callable[[], bytes] | None' = None) -> byte
         replace(path, data)
         data = read(path)  # several processes may start at once: the last one to write has won
     return data or b''
-
-
-def version(path: str) -> 'tuple[int, ...] | None':
-    """Return something that changes with the file; ``None`` on a board, where nobody else writes it."""
-    if MICROPYTHON:
-        return None
-    try:
-        known = os.stat(path)
-    except OSError:
-        return ()
-    return known.st_ino, known.st_size, known.st_mtime_ns

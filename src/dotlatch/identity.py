@@ -11,7 +11,7 @@ import asyncio
 
 from microdot import Response
 
-from .portable import Key, b64url_bytes, to_bytes
+from .portable import Key, b64url_bytes
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 _NEVER = (bool, tuple, list, set, bytes, bytearray, float, type, BaseException, Response, asyncio.Task,
-          type(to_bytes))  # a function
+          type(b64url_bytes))  # a function
 
 
 def as_user(verdict: 'Any') -> 'Any':
@@ -72,4 +72,4 @@ def stamp(user: 'Any', key: Key) -> str:
     if password_hash is None and version is None:
         return ''
     text = 'dotlatch-stamp\n%s\n%s' % (version, password_hash)
-    return b64url_bytes(key.sign(to_bytes(text))[:12]).decode()
+    return b64url_bytes(key.sign(text.encode())[:12]).decode()

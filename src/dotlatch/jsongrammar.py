@@ -1,6 +1,6 @@
-"""The grammar of RFC 8259 for MicroPython, whose own reader is lenient: loaded only when a text looks odd.
+"""The grammars of RFC 8259 and RFC 3629 for MicroPython, whose own readers are lenient: loaded when a text looks odd.
 
-Needs nothing. :mod:`dotlatch.strictjson` comes here when what was read does not come out as long as it went in. The
+Needs no other file. on_micropython.py comes here when what was read does not come out as long as it went in. The
 text is cut at its quotes with one call, so that the little between strings is all there is to look at.
 """
 MAX_DEPTH = 32
@@ -147,3 +147,25 @@ def _hex4(text: str, at: int) -> int:
         if c not in '0123456789abcdef':
             raise ValueError('not a JSON escape')
     return int(digits, 16)
+
+
+def check_utf8(data: bytes) -> None:
+    """Raise ValueError when ``data`` is not UTF-8 (RFC 3629 section 4)."""
+    more = 0                # continuation bytes still to come
+    low, high = 0x80, 0xbf  # what the next of them may be
+    for b in data:
+        if more:
+            if not low <= b <= high:
+                raise ValueError('not UTF-8')
+            low, high = 0x80, 0xbf
+            more -= 1
+        elif b > 127:
+            if not 0xc2 <= b <= 0xf4:
+                raise ValueError('not UTF-8')
+            more = 1 if b < 0xe0 else 2 if b < 0xf0 else 3
+            if b in (0xe0, 0xf0):    # overlong
+                low = 0xa0 if b == 0xe0 else 0x90
+            elif b in (0xed, 0xf4):  # surrogates, above U+10FFFF
+                high = 0x9f if b == 0xed else 0x8f
+    if more:
+        raise ValueError('not UTF-8')

@@ -1,6 +1,6 @@
 """Password hashing: PBKDF2-HMAC-SHA256 (RFC 8018) in Django's string format, without freezing the server.
 
-Needs portable.py::
+Needs portable.py, and pbkdf2.py on a board::
 
     from dotlatch.passwords import hash_password, verify_password
 
@@ -8,7 +8,6 @@ Needs portable.py::
     await verify_password('correct horse battery staple', hashed)   # True
     await verify_password(password, None)                           # False, after as long
 """
-import asyncio
 import binascii
 import hashlib
 
@@ -18,11 +17,13 @@ from .portable import (
     b64_decode,
     b64url_encode,
     compare_digest,
-    hmac_pads,
     in_thread,
     random_bytes,
     uptime_ms,
 )
+
+if in_thread is None:
+    from . import pbkdf2
 
 ALGORITHM = 'pbkdf2_sha256'
 # What OWASP's cheat sheet asks for on a server. A board gets what an RP2040 does in about a second; see the docs for
@@ -30,7 +31,6 @@ ALGORITHM = 'pbkdf2_sha256'
 ITERATIONS = 2500 if MICROPYTHON else 600000
 MAX_ITERATIONS = 1000000 if MICROPYTHON else 10000000
 MAX_PASSWORD = 4096  # bytes
-_SLICE_MS = 20       # how long a board may hash before others get a turn; they wait at most one slice and one step
 
 
 async def hash_password(password: str, iterations: 'int | None' = None) -> str:
@@ -149,49 +149,4 @@ async def pbkdf2_hmac_sha256(password: bytes, salt: bytes, iterations: int, dkle
     if in_thread is not None:
         derived: bytes = await in_thread(hashlib.pbkdf2_hmac, 'sha256', password, salt, iterations, dklen)
         return derived
-    async with _turn():
-        pads = hmac_pads(password)
-        blocks = []
-        for number in range(1, (dklen + 31) // 32 + 1):
-            blocks.append(await _block(pads, salt + number.to_bytes(4, 'big'), iterations))
-        return b''.join(blocks)[:dklen]
-
-
-_lock: 'asyncio.Lock | None' = None
-
-
-def _turn() -> 'asyncio.Lock':
-    global _lock
-    if _lock is None:
-        _lock = asyncio.Lock()
-    return _lock
-
-
-async def _block(pads: 'tuple[bytes, bytes]', first: bytes, iterations: int) -> bytes:
-    last, total = _rounds(pads, first, 0, 1)
-    step = 16
-    left = iterations - 1
-    while left:
-        count = min(step, left)
-        start = uptime_ms()
-        last, total = _rounds(pads, last, total, count)
-        left -= count
-        # As many rounds as fit a slice, found by looking: boards differ by a factor of a hundred.
-        step = max(1, min(step * 2, step * _SLICE_MS // max(uptime_ms() - start, 1)))
-        await asyncio.sleep(0)
-    return total.to_bytes(32, 'big')
-
-
-def _rounds(pads: 'tuple[bytes, bytes]', last: bytes, total: int, count: int) -> 'tuple[bytes, int]':
-    sha256 = hashlib.sha256
-    from_bytes = int.from_bytes
-    inner, outer = pads
-    for _ in range(count):
-        h = sha256(inner)
-        h.update(last)
-        last = h.digest()
-        h = sha256(outer)
-        h.update(last)
-        last = h.digest()
-        total ^= from_bytes(last, 'big')
-    return last, total
+    return await pbkdf2.derive(password, salt, iterations, dklen)

@@ -9,7 +9,7 @@ Needs portable.py, strictjson.py, passwords.py and files.py::
     users.get_by_id(user.id)
 """
 from . import files, passwords, strictjson
-from .portable import b64url_encode, random_bytes
+from .portable import b64url_encode, file_version, random_bytes
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -159,7 +159,7 @@ class FileUsers(MemoryUsers):
     def __init__(self, path: str, max_users: int = 1000) -> None:
         super().__init__(max_users)
         self.path = path
-        self._version: 'tuple[int, ...] | None' = files.version(path)
+        self._version: 'tuple[int, ...] | None' = file_version(path)
         self._load()
 
     def _load(self) -> None:
@@ -183,7 +183,7 @@ class FileUsers(MemoryUsers):
             self._put(old or user)
 
     def _refresh(self) -> None:
-        version = files.version(self.path)
+        version = file_version(self.path)
         if version != self._version:  # another process has written it
             self._version = version
             self._load()
@@ -191,7 +191,7 @@ class FileUsers(MemoryUsers):
     def _changed(self) -> None:
         users = [{name: getattr(user, name) for name in _FIELDS} for user in self._users.values()]
         files.replace(self.path, strictjson.dumps({'format': 1, 'users': users}))
-        self._version = files.version(self.path)
+        self._version = file_version(self.path)
 
 
 def _folded(name: str) -> str:

@@ -27,16 +27,13 @@ class FakeClock:
         self.time = time
 
     def __enter__(self):
-        self._kept = (portable._wall_clock, portable._epoch, portable._ticks_ms, portable._ticks_mask,
-                      portable._ticks_last)
+        self._kept = (portable._wall_clock, portable._epoch, portable._ticks_ms, portable._ticks_mask, portable._seen)
         portable._wall_clock = lambda: self.time - self.epoch
         portable._epoch = self.epoch
         portable._ticks_ms = lambda: self.ticks & self.mask
         portable._ticks_mask = self.mask
-        portable._ticks_last = self.ticks & self.mask
+        portable._seen = (self.ticks & self.mask, self.ticks)
         return self
 
     def __exit__(self, *error):
-        (portable._wall_clock, portable._epoch, portable._ticks_ms, portable._ticks_mask,
-         portable._ticks_last) = self._kept
-        portable._ticks_last = portable._ticks_ms()
+        (portable._wall_clock, portable._epoch, portable._ticks_ms, portable._ticks_mask, portable._seen) = self._kept

@@ -1,0 +1,180 @@
+"""What CPython does in its own way: see portable.py, which alone imports this file. Needs no other."""
+import asyncio
+import contextvars
+import json
+import logging
+import os
+import time
+from collections.abc import Awaitable, Callable
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from functools import wraps as wraps
+from hmac import compare_digest as compare_digest
+from hmac import digest as _hmac_digest
+from inspect import isawaitable
+from typing import Any, BinaryIO
+
+# --- clocks ---------------------------------------------------------------------------------------
+
+TICKS_MASK = (1 << 62) - 1  # the ticks are a plain number here, and do not start again
+
+
+def ticks_ms() -> int:
+    """Return milliseconds of a monotonic clock."""
+    return time.monotonic_ns() // 1000000
+
+
+# --- signatures and text --------------------------------------------------------------------------
+
+class Key:
+    """An HMAC-SHA256 key (RFC 2104) that is prepared once and used often.
+
+    :param secret: the key, as bytes or as a string that is taken as UTF-8.
+    :raises TypeError: when it is neither.
+    :raises ValueError: when it is empty.
+    """
+    def __init__(self, secret: 'bytes | str') -> None:
+        if not isinstance(secret, (bytes, str)):
+            raise TypeError('a key is bytes or str')
+        self._secret = secret.encode() if isinstance(secret, str) else secret
+        self.size = len(self._secret)
+        if not self.size:
+            raise ValueError('an empty key signs nothing: give at least 32 random bytes')
+
+    def sign(self, message: bytes) -> bytes:
+        """Return the 32-byte HMAC-SHA256 of ``message``."""
+        return _hmac_digest(self._secret, message, 'sha256')
+
+    def __repr__(self) -> str:
+        return '<Key>'
+
+
+def utf8(data: bytes) -> str:
+    """Return the text of UTF-8 bytes; ValueError for anything else (RFC 3629 section 3)."""
+    return data.decode()
+
+
+# --- JSON -----------------------------------------------------------------------------------------
+
+_encoder = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(',', ':'))
+
+
+def json_text(value: Any) -> str:
+    """Return compact JSON of a value that strictjson.py has looked at."""
+    return _encoder.encode(value)
+
+
+def json_value(data: bytes) -> Any:
+    """Return the value of a JSON text; ValueError for all that strictjson.py does not take."""
+    text = data.decode().strip(' \t\n\r')
+    try:
+        value, end = _scan(text, 0)
+        # Every name has its colon: as many colons as names that were kept means that no two were equal.
+        if text.count(':') != (len(value) if isinstance(value, dict) else 0):
+            value, end = _scan_unique(text, 0)
+    except (StopIteration, RecursionError):
+        raise ValueError('not JSON') from None
+    if end != len(text):
+        raise ValueError('more after the JSON value')
+    if '\\u' in text:
+        _encoder.encode(value).encode()  # UnicodeError, a ValueError: a lone surrogate
+    if text.count('{') + text.count('[') > 32 and _depth(value) > 32:
+        raise ValueError('nested deeper than 32')
+    return value
+
+
+def _object(pairs: 'list[tuple[str, Any]]') -> 'dict[str, Any]':
+    members = dict(pairs)
+    if len(members) != len(pairs):
+        raise ValueError('two equal names in one JSON object')
+    return members
+
+
+def _number(text: str) -> float:
+    number = float(text)
+    if number - number != 0:
+        raise ValueError('a number too large')
+    return number
+
+
+def _constant(text: str) -> Any:
+    raise ValueError('not JSON: ' + text)
+
+
+def _depth(value: Any) -> int:
+    if isinstance(value, dict):
+        value = list(value.values())
+    return 1 + max(map(_depth, value), default=0) if isinstance(value, list) else 0
+
+
+_decoder: Any = json.JSONDecoder(parse_float=_number, parse_constant=_constant)
+_scan = _decoder.scan_once
+_decoder = json.JSONDecoder(object_pairs_hook=_object, parse_float=_number, parse_constant=_constant)
+_scan_unique = _decoder.scan_once
+
+
+# --- callbacks, threads, warnings -----------------------------------------------------------------
+
+async def call(f: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+    """Call ``f`` and await whatever awaitable comes back.
+
+    A plain function may block, so it runs in a thread, as Microdot documents; ``async def`` runs inline. What a plain
+    function, lambda, partial or object returns is awaited too: Microdot's own ``invoke_handler`` takes the coroutine
+    itself for the answer, and a coroutine is true.
+    """
+    code = getattr(f, '__code__', None)
+    if code is not None and code.co_flags & 0x80:  # CO_COROUTINE
+        return await f(*args, **kwargs)
+    context = contextvars.copy_context()
+    result = await asyncio.get_running_loop().run_in_executor(None, partial(context.run, f, *args, **kwargs))
+    if isawaitable(result):
+        result = await result
+    return result
+
+
+# Few and their own, so that a flood of logins takes neither every core nor the threads of plain handlers.
+_workers = ThreadPoolExecutor(2, 'dotlatch')
+
+
+async def _in_thread(f: Callable[..., Any], *args: Any) -> Any:
+    return await asyncio.get_running_loop().run_in_executor(_workers, f, *args)
+
+
+# Calls a function in one of two threads that are kept for hashing; None where there are no threads.
+in_thread: 'Callable[..., Awaitable[Any]] | None' = _in_thread
+
+
+def run(coroutine: Any) -> Any:
+    """Run a coroutine to its end where nothing can be awaited: at a program's start.
+
+    In a thread of its own, since a server may import the program from inside its event loop.
+    """
+    with ThreadPoolExecutor(1) as pool:
+        return pool.submit(asyncio.run, coroutine).result()
+
+
+def warn(message: str) -> None:
+    """Log a warning under the name ``dotlatch``."""
+    logging.getLogger('dotlatch').warning(message)
+
+
+# --- files ----------------------------------------------------------------------------------------
+
+def open_private(path: str) -> BinaryIO:
+    """Open a file to write, readable by nobody else on the machine."""
+    return open(path, 'wb', opener=lambda name, flags: os.open(name, flags, 0o600))
+
+
+def sync(file: BinaryIO) -> None:
+    """Have what was written reach the medium."""
+    file.flush()
+    os.fsync(file.fileno())
+
+
+def file_version(path: str) -> 'tuple[int, ...] | None':
+    """Return something that changes with the file, which other processes may write."""
+    try:
+        known = os.stat(path)
+    except OSError:
+        return ()
+    return known.st_ino, known.st_size, known.st_mtime_ns

@@ -1,0 +1,184 @@
+"""What MicroPython does in its own way: see portable.py, which alone imports this file.
+
+Needs no other, but jsongrammar.py for JSON that looks odd.
+"""
+import hashlib
+import json
+import os
+import time
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any, BinaryIO
+
+# --- clocks ---------------------------------------------------------------------------------------
+
+_time: 'Any' = time  # the type checker knows CPython's
+ticks_ms = _time.ticks_ms
+TICKS_MASK = _time.ticks_add(0, -1)  # the highest tick, after which they start again: 2**30 - 1 on a board
+
+
+# --- signatures and text --------------------------------------------------------------------------
+
+_INNER = int.from_bytes(b'\x36' * 64, 'big')
+_OUTER = int.from_bytes(b'\x5c' * 64, 'big')
+
+
+def hmac_pads(key: bytes) -> 'tuple[bytes, bytes]':
+    """Return the inner and outer block that HMAC-SHA256 with this key begins with (RFC 2104 section 2)."""
+    if len(key) > 64:
+        key = hashlib.sha256(key).digest()
+    number = int.from_bytes(key + bytes(64 - len(key)), 'big')
+    return (number ^ _INNER).to_bytes(64, 'big'), (number ^ _OUTER).to_bytes(64, 'big')
+
+
+class Key:
+    """An HMAC-SHA256 key (RFC 2104) whose pads are prepared once; hashlib has no copy() there to keep more."""
+    def __init__(self, secret: 'bytes | str') -> None:
+        if not isinstance(secret, (bytes, str)):
+            raise TypeError('a key is bytes or str')
+        key = secret.encode() if isinstance(secret, str) else secret
+        self.size = len(key)
+        if not self.size:
+            raise ValueError('an empty key signs nothing: give at least 32 random bytes')
+        self._inner, self._outer = hmac_pads(key)
+        self._message = self._mac = b''
+
+    def sign(self, message: bytes) -> bytes:
+        """Return the 32-byte HMAC-SHA256 of ``message``.
+
+        The last answer is kept: a device has few visitors, who show the same cookie with every request, and to compute
+        it anew takes half a millisecond (RP2040).
+        """
+        if self._mac and self._message == message:
+            return self._mac
+        h = hashlib.sha256(self._inner)
+        h.update(message)
+        mac = h.digest()
+        h = hashlib.sha256(self._outer)
+        h.update(mac)
+        mac = h.digest()
+        if len(message) <= 1024:
+            self._message = message
+            self._mac = mac
+        return mac
+
+
+def compare_digest(a: bytes, b: bytes) -> bool:
+    """Tell whether two byte strings are equal, in a time that does not depend on where they differ.
+
+    As integers they are combined whole: the two prefixes leave one bit above every difference, so no leading zero is
+    stripped and no comparison stops early. A tenth of the time of a loop over the bytes (RP2040).
+    """
+    size = len(a)
+    if size != len(b):
+        return False
+    difference = int.from_bytes(b'\3' + a, 'big') ^ int.from_bytes(b'\2' + b, 'big')
+    return not (difference - 1) >> (8 * size)
+
+
+def utf8(data: bytes) -> str:
+    """Return the text of UTF-8 bytes; ValueError for overlong forms, surrogates and the like (RFC 3629 section 3).
+
+    ``bytes.decode()`` makes of ``C0 BA`` something that looks like ``:`` and is not: what is not ASCII is checked.
+    """
+    text = data.decode()
+    if len(text) != len(data):
+        from . import jsongrammar
+        jsongrammar.check_utf8(data)
+    return text
+
+
+# --- JSON -----------------------------------------------------------------------------------------
+
+_COMPACT = (',', ':')
+_LEAVES = (str, int, bool, type(None), float)
+
+
+def json_text(value: 'Any') -> str:
+    """Return compact JSON of a value that strictjson.py has looked at."""
+    return json.dumps(value, separators=_COMPACT)
+
+
+def json_value(data: bytes) -> 'Any':
+    """Return the value of a JSON text; ValueError for all that strictjson.py does not take.
+
+    ``json`` takes much more there. The order of names is not kept, so what was read cannot be written again and
+    compared. But a text that comes out as long as it went in, with a colon for every name, the same end and the same
+    spaces, is what strictjson.py writes; any other is looked at character by character.
+    """
+    text = utf8(data)
+    value = json.loads(text)
+    again = json_text(value)
+    if (len(again) != len(text) or again[-1] != text[-1] or text.count(':') != _count_names(value)
+            or (' ' in text and again.count(' ') != text.count(' '))):
+        from . import jsongrammar
+        text, names = jsongrammar.checked(text)
+        value = json.loads(text)
+        if _count_names(value) != names:
+            raise ValueError('two equal names in one JSON object')
+    return value
+
+
+def _count_names(value: 'Any', depth: int = 32) -> int:
+    count = 0
+    if isinstance(value, dict):
+        count = len(value)
+        value = value.values()
+    elif not isinstance(value, list):
+        return 0
+    if not depth:
+        raise ValueError('nested deeper than 32')
+    for item in value:
+        if type(item) not in _LEAVES:
+            count += _count_names(item, depth - 1)
+    return count
+
+
+# --- callbacks, threads, warnings -----------------------------------------------------------------
+
+in_thread = None  # there are none
+
+
+def wraps(wrapped: 'Callable[..., Any]') -> 'Callable[[Any], Any]':
+    """Do nothing: functions have no attributes to copy there."""
+    return lambda wrapper: wrapper
+
+
+async def call(f: 'Callable[..., Any]', *args: 'Any', **kwargs: 'Any') -> 'Any':
+    """Call ``f`` and await whatever awaitable comes back."""
+    result = f(*args, **kwargs)
+    if hasattr(result, 'send') and hasattr(result, 'throw'):
+        result = await result
+    return result
+
+
+def run(coroutine: 'Any') -> 'Any':
+    """Run a coroutine to its end where nothing can be awaited: at a program's start."""
+    import asyncio
+    return asyncio.run(coroutine)
+
+
+def warn(message: str) -> None:
+    """Tell the person at the serial console."""
+    print('dotlatch: ' + message)
+
+
+# --- files ----------------------------------------------------------------------------------------
+
+def open_private(path: str) -> 'BinaryIO':
+    """Open a file to write; a board has one user."""
+    return open(path, 'wb')
+
+
+def sync(file: 'BinaryIO') -> None:
+    """Have what was written reach the medium."""
+    file.flush()
+    if hasattr(os, 'sync'):
+        os.sync()
+
+
+def file_version(path: str) -> 'tuple[int, ...] | None':
+    """Return ``None``: nobody else writes a board's files."""
+    return None
