@@ -17,7 +17,7 @@ from microdot import abort
 
 from . import http
 from .identity import as_user
-from .portable import b64_decode, call, utf8, warn_once, wraps
+from .portable import b64_decode, call, deny_websocket, utf8, warn_once, wraps
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -126,7 +126,7 @@ class BaseAuth:
 
     async def _refuse(self, request: 'Any', args: 'tuple[Any, ...]') -> 'Any':
         http.challenge(request, self._challenge(request))
-        await http.deny_websocket(request, self.error_status, args)
+        await deny_websocket(request, self.error_status, args)
         return await call(self.error_callback, request)
 
     def _challenge(self, request: 'Any') -> str:

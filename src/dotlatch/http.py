@@ -113,25 +113,6 @@ def _add_challenges(request: 'Any', response: 'Any') -> None:
         no_store(response)
 
 
-async def deny_websocket(request: 'Any', status: int, args: 'tuple[Any, ...]') -> None:
-    """Refuse an ASGI WebSocket before it opens; nothing for any other request.
-
-    Microdot sends nothing for a WebSocket that was not accepted, which ASGI servers report as an error of ours.
-
-    :param args: the handler's arguments: a WebSocket among them is open already.
-    """
-    scope = getattr(request, 'asgi_scope', None)
-    if scope is None or scope['type'] != 'websocket' or any(hasattr(a, 'handshake') for a in args):
-        return
-    send = request.sock[1]
-    if 'websocket.http.response' in (scope.get('extensions') or ()):
-        headers = [(b'www-authenticate', c.encode()) for c in getattr(request.g, '_challenges', ())]
-        await send({'type': 'websocket.http.response.start', 'status': status, 'headers': headers})
-        await send({'type': 'websocket.http.response.body', 'body': b''})
-    else:
-        await send({'type': 'websocket.close', 'code': 1008})
-
-
 # --- bodies ---------------------------------------------------------------------------------------
 
 def form(request: 'Any') -> 'dict[str, str]':

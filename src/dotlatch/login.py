@@ -1,6 +1,7 @@
 """A login form's other half: who is logged in, since when, and the way to the form and back.
 
-Needs portable.py, strictjson.py, tokens.py, revoked.py, origin.py, cookies.py, http.py, identity.py and session.py::
+Needs portable.py, strictjson.py, tokens.py, revoked.py, origin.py, cookies.py, http.py, identity.py and session.py;
+remember.py for logins that outlive the browser's session::
 
     login = Login()              # beside Session(app, secret_key=...)
 
@@ -15,10 +16,10 @@ Needs portable.py, strictjson.py, tokens.py, revoked.py, origin.py, cookies.py, 
 """
 from microdot import abort, redirect
 
-from . import cookies, http, tokens
+from . import cookies, http
 from .identity import as_user, is_active, stamp, user_id
 from .origin import quote, safe_next
-from .portable import call, compare_digest, random_id, wraps
+from .portable import call, compare_digest, deny_websocket, wraps
 from .session import session_of
 
 TYPE_CHECKING = False
@@ -26,11 +27,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
 
+    from .remember import RememberMe
     from .session import Session
-
-REMEMBER_TYP = 'remember+jwt'
-REMEMBER_DAYS = 30
-_DAY = 24 * 3600
 
 
 class Login:
@@ -68,13 +66,12 @@ class Login:
         :raises TypeError: when the user has no id that is a str or an int.
         :raises ValueError: when the user is not active.
         """
-        identity = user_id(user)
         if not is_active(user):
             raise ValueError('a user who is not active cannot log in')
         ext = session_of(request)
         self._begin(request, ext, user, True, {name: v for name, v in ext.get(request).items() if name in keep})
         if remember:
-            self._remember(request, ext, user, identity, REMEMBER_DAYS if remember is True else int(remember))
+            self._remember_me().issue(request, user, 30 if remember is True else int(remember))
         return redirect(safe_next(request.args.get('next'), redirect_url))
 
     def _begin(self, request: 'Any', ext: 'Session', user: 'Any', fresh: bool, data: 'dict[str, Any]',
@@ -93,83 +90,52 @@ class Login:
 
     async def logout_user(self, request: 'Any') -> None:
         """Log the visitor out: session and remember-me cookie go, and copies of them are worth nothing."""
-        ext = session_of(request)
-        for value in cookies.read(request, ext.cookie_name(request, self.remember_name)):
-            self._forget(ext, value)
-        request.g._remember = (ext.cookie_name(request, self.remember_name), '', 0)
-        http.on_response(request, _write_remember)
-        ext.delete(request)
+        session_of(request).delete(request)
+        if self.remember_name in request.headers.get('Cookie', ''):
+            self._remember_me().forget(request)
         request.g._login_user = request.g.current_user = None
 
-    # --- remember me ------------------------------------------------------------------------------
-
-    def _remember(self, request: 'Any', ext: 'Session', user: 'Any', identity: 'str | int', days: int) -> None:
-        claims: 'dict[str, Any]' = {'jti': random_id(), 'sub': identity}
-        mark = stamp(user, ext.keys[0])
-        if mark:
-            claims['stamp'] = mark
-        token = tokens.encode(claims, ext.keys[0], REMEMBER_TYP, days * _DAY)
-        request.g._remember = (ext.cookie_name(request, self.remember_name), token, days * _DAY)
-        http.on_response(request, _write_remember)
-
-    def _remembered(self, request: 'Any', ext: 'Session') -> 'dict[str, Any] | None':
-        """Return the claims of the remember-me token, when there is one and only one that is accepted."""
-        found = None
-        for value in cookies.read(request, ext.cookie_name(request, self.remember_name)):
-            try:
-                claims = tokens.decode(value, ext.keys, REMEMBER_TYP)
-            except tokens.TokenError:
-                continue
-            if not ext.revoked.has(str(claims.get('jti')), *tokens.end_of(claims)):
-                if found is not None:
-                    return None
-                found = claims
-        return found
-
-    def _forget(self, ext: 'Session', token: str) -> None:
-        try:
-            claims = tokens.decode(token, ext.keys, REMEMBER_TYP)
-        except tokens.TokenError:
-            return
-        ext.revoked.add(str(claims.get('jti')), *tokens.end_of(claims))
+    def _remember_me(self) -> 'RememberMe':
+        from . import remember  # loaded by those who use it
+        return remember.RememberMe(self.remember_name)
 
     # --- who is there -----------------------------------------------------------------------------
 
     async def get_current_user(self, request: 'Any') -> 'Any':
         """Return the user who is logged in, or ``None``. It is looked up once per request."""
         g = request.g
-        if not hasattr(g, '_login_user'):
-            g._login_user = user = await self._find_user(request)
-            if user is not None or not hasattr(g, 'current_user'):
-                g.current_user = user  # what another scheme has proven is not taken back
-        return g._login_user
-
-    async def _find_user(self, request: 'Any') -> 'Any':
+        if hasattr(g, '_login_user'):
+            return g._login_user
         ext = session_of(request)
         session = ext.get(request)
+        user = None
         if '_user_id' in session:
             user = await self._load(ext, session['_user_id'], session.get('_stamp', ''))
-            if user is not None:
-                return user
-        claims = self._remembered(request, ext)
-        if claims is not None:
-            user = await self._load(ext, claims.get('sub'), claims.get('stamp', ''))
-            if user is not None and not http.is_websocket(request):
-                end, by_uptime = tokens.end_of(claims)
-                left = end - tokens.time_on(by_uptime)
-                self._begin(request, ext, user, False, {}, min(left, ext.max_age))
-            return user
-        return None
+        if user is None and self.remember_name in request.headers.get('Cookie', ''):
+            user = await self._restore(request, ext)
+        g._login_user = user
+        if user is not None or not hasattr(g, 'current_user'):  # what another scheme has proven is not taken back
+            g.current_user = user
+        return user
+
+    async def _restore(self, request: 'Any', ext: 'Session') -> 'Any':
+        found = self._remember_me().find(request)
+        if found is None:
+            return None
+        identity, mark, left = found
+        user = await self._load(ext, identity, mark)
+        if user is not None and not http.is_websocket(request):
+            self._begin(request, ext, user, False, {}, min(left, ext.max_age))
+        return user
 
     async def _load(self, ext: 'Session', identity: 'Any', mark: 'Any') -> 'Any':
         if self.user_loader_callback is None:
             raise RuntimeError('no user_loader: decorate the function that finds a user with @login.user_loader')
         user = as_user(await call(self.user_loader_callback, identity))
-        if user is None or not is_active(user):
-            return None
-        for key in ext.keys:
-            if compare_digest(stamp(user, key).encode(), str(mark).encode()):
-                return user
+        if user is not None and is_active(user):
+            for key in ext.keys:
+                if compare_digest(stamp(user, key).encode(), str(mark).encode()):
+                    return user
         return None
 
     # --- decorators -------------------------------------------------------------------------------
@@ -201,19 +167,7 @@ class Login:
         if not http.wants_page(request):
             # The scheme is the one of draft-broyer-http-cookie-auth: a 401 has to name some way in.
             http.challenge(request, 'Cookie realm="login", form-action="%s"' % quote(self.login_url))
-            await http.deny_websocket(request, 401, args)
+            await deny_websocket(request, 401, args)
             abort(401)
         url = http.url_as_sent(request)
         return redirect(self.login_url + ('&' if '?' in self.login_url else '?') + 'next=' + quote(url))
-
-
-def _write_remember(request: 'Any', response: 'Any') -> None:
-    name, token, max_age = request.g._remember
-    ext = session_of(request)
-    options = ext.options_for(request).copy()
-    options['max_age'] = max_age
-    options.pop('expires', None)
-    if token:
-        cookies.write(response, name, token, options, ext.same_site)
-    else:
-        cookies.clear(response, name, options, ext.same_site)

@@ -154,6 +154,10 @@ async def call(f: 'Callable[..., Any]', *args: 'Any', **kwargs: 'Any') -> 'Any':
     return result
 
 
+async def deny_websocket(request: 'Any', status: int, args: 'tuple[Any, ...]') -> None:
+    """Do nothing: there is no ASGI there, and the server answers a WebSocket as any other request."""
+
+
 def run(coroutine: 'Any') -> 'Any':
     """Run a coroutine to its end where nothing can be awaited: at a program's start."""
     import asyncio

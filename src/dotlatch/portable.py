@@ -22,6 +22,7 @@ if TYPE_CHECKING or not MICROPYTHON:
     from .on_cpython import Key as Key
     from .on_cpython import call as call
     from .on_cpython import compare_digest as compare_digest
+    from .on_cpython import deny_websocket as deny_websocket
     from .on_cpython import file_version as file_version
     from .on_cpython import in_thread as in_thread
     from .on_cpython import json_text as json_text
@@ -39,6 +40,7 @@ else:
         Key,
         call,
         compare_digest,
+        deny_websocket,
         file_version,
         in_thread,
         json_text,

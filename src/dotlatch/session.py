@@ -18,7 +18,7 @@ Needs portable.py, strictjson.py, tokens.py, revoked.py, cookies.py and http.py:
 from microdot import Request
 
 from . import cookies, http, tokens
-from .portable import Key, call, random_id, warn_once, wraps
+from .portable import MICROPYTHON, Key, call, random_id, warn_once, wraps
 from .revoked import Revoked
 
 TYPE_CHECKING = False
@@ -31,6 +31,9 @@ MAX_AGE = 14 * 24 * 3600
 MAX_COOKIE = 1800
 _SHORT_KEY = ('the secret key is shorter than 32 bytes, so it can be guessed from one cookie. '
               'Make one with: python3 -c "import secrets; print(secrets.token_hex(32))"')
+
+
+_MOST_VERIFIED = 4 if MICROPYTHON else 512  # tokens; about 1 KB each on a board
 
 
 class SessionDict(dict):  # type: ignore[type-arg]  # a dictionary of whatever JSON carries
@@ -94,6 +97,7 @@ class Session:
         self.revoked = Revoked(max_revoked)
         self._max_age = max_age
         self._keys: 'list[Key]' = []
+        self._verified: 'dict[str, dict[str, Any]]' = {}
         self._keys_of: 'Any' = None
         self._set_options(cookie_options or {})
         if secret_key is not None:
@@ -130,6 +134,7 @@ class Session:
             warn_once(_SHORT_KEY)
         self.secret_key = self._keys_of = secret_key
         self._keys = keys
+        self._verified.clear()
 
     @property
     def keys(self) -> 'list[Key]':
@@ -176,7 +181,7 @@ class Session:
                         claims = None
                         break
                     claims = found
-            session = SessionDict(request, claims['data'] if claims else {})
+            session = SessionDict(request, _copied(claims['data']) if claims else {})
             session._claims = claims
             session._had_cookie = bool(values)
             request.g._session = session
@@ -184,14 +189,29 @@ class Session:
         return session
 
     def _accept(self, token: str, keys: 'list[Key]') -> 'dict[str, Any] | None':
+        """Return the claims of a token, not to be changed, or ``None``.
+
+        A visitor comes with the same token again and again. The last ones that were verified are known by their whole
+        text; that they have not ended is looked at every time.
+        """
+        claims = self._verified.get(token)
         try:
-            claims = tokens.decode(token, keys, TYP)
+            if claims is not None:
+                tokens.check_lifetime(claims)
+            else:
+                claims = tokens.decode(token, keys, TYP)
+                if type(claims.get('data')) is not dict or type(claims.get('jti')) is not str:
+                    return None
+                if len(self._verified) >= _MOST_VERIFIED:
+                    self._verified.pop(next(iter(self._verified)), None)
+                self._verified[token] = claims
         except tokens.TokenError:
             return None
-        if not isinstance(claims.get('data'), dict) or not isinstance(claims.get('jti'), str):
-            return None
+        return None if self._ended(claims) else claims
+
+    def _ended(self, claims: 'dict[str, Any]') -> bool:
         end, by_uptime = tokens.end_of(claims)
-        return None if self.revoked.has(claims['jti'], end, by_uptime) else claims
+        return self.revoked.has(claims['jti'], end, by_uptime)
 
     def update(self, request: 'Any', session: 'dict[str, Any]') -> None:
         """Keep ``session`` in the cookie of this response; what :meth:`SessionDict.save` calls."""
@@ -232,8 +252,7 @@ class Session:
 
     def is_revoked(self, session: SessionDict) -> bool:
         """Tell whether the session was ended while its handler ran."""
-        claims = session._claims
-        return claims is not None and self.revoked.has(claims['jti'], *tokens.end_of(claims))
+        return session._claims is not None and self._ended(session._claims)
 
     def delete(self, request: 'Any') -> None:
         """End the session for good; what :meth:`SessionDict.delete` calls."""
@@ -261,7 +280,14 @@ class Session:
     def decode(self, session: str, secret_key: 'Any' = None) -> 'dict[str, Any]':
         """Return the payload of a session token, or ``{}`` for anything that is not accepted."""
         claims = self._accept(session, tokens.make_keys(secret_key) if secret_key else self.keys)
-        return claims['data'] if claims else {}
+        return _copied(claims['data']) if claims else {}
+
+
+def _copied(value: 'Any') -> 'Any':
+    """Return a copy of what JSON gave, as deep as it goes: what one request changes is nobody else's."""
+    if type(value) is dict:
+        return {name: _copied(item) if type(item) in (dict, list) else item for name, item in value.items()}
+    return [_copied(item) for item in value] if type(value) is list else value
 
 
 def session_of(request: 'Any') -> Session:

@@ -8,13 +8,17 @@
 
 Under ASGI, Microdot builds its request outside of its own error handling: a query such as ``?x=%zz``, or a header that
 is no UTF-8, is a 500 and a traceback for every client who likes one. Its own server answers those with a 400, and so
-does this. A server on a UNIX socket names no client, which Microdot does not expect either.
+does this. A server on a UNIX socket names no client, which Microdot does not expect either, and a question mark that
+was escaped in the path would begin the query.
 """
 from typing import Any
 
 import microdot.asgi
 
 BaseMicrodot: Any = microdot.asgi.Microdot  # its stub leaves the server's half out
+
+_HEADERS = [(b'content-type', b'text/plain; charset=UTF-8'), (b'content-length', b'11')]
+_BODY = b'Bad request'
 
 
 class Microdot(BaseMicrodot):  # type: ignore[misc]  # see above
@@ -26,6 +30,8 @@ class Microdot(BaseMicrodot):  # type: ignore[misc]  # see above
             return
         if scope.get('client') is None:
             scope = {**scope, 'client': ('', 0)}
+        if '?' in scope['path']:
+            scope = {**scope, 'path': scope['path'].replace('?', '%3F')}
         started = False
 
         async def watched_send(message: 'dict[str, Any]') -> None:
@@ -43,9 +49,11 @@ class Microdot(BaseMicrodot):  # type: ignore[misc]  # see above
 
 
 async def _bad_request(scope: 'dict[str, Any]', send: Any) -> None:
+    kind = 'http.response'
     if scope['type'] == 'websocket':
-        await send({'type': 'websocket.close', 'code': 1008})
-        return
-    headers = [(b'content-type', b'text/plain; charset=UTF-8'), (b'content-length', b'11')]
-    await send({'type': 'http.response.start', 'status': 400, 'headers': headers})
-    await send({'type': 'http.response.body', 'body': b'Bad request'})
+        kind = 'websocket.http.response'
+        if kind not in (scope.get('extensions') or ()):
+            await send({'type': 'websocket.close', 'code': 1008})
+            return
+    await send({'type': kind + '.start', 'status': 400, 'headers': _HEADERS})
+    await send({'type': kind + '.body', 'body': _BODY})

@@ -1,13 +1,18 @@
-"""Microdot for WSGI servers, with an answer for requests that it cannot read.
+"""Microdot for WSGI servers, with an answer for requests that it cannot read, and for several at a time.
 
 ::
 
     from dotlatch.server.wsgi import Microdot
 
-    app = Microdot()   # gunicorn main:app
+    app = Microdot()   # gunicorn --threads 4 main:app
 
-As with :mod:`dotlatch.server.asgi`: a query that is no UTF-8 is a 400 here, not a 500.
+As with :mod:`dotlatch.server.asgi`: a query or a header that is no UTF-8 is a 400 here, not a 500. Text that is UTF-8
+arrives as what it says: WSGI hands out every byte as a character of its own (PEP 3333), which Microdot takes as it
+comes. And each of the server's threads has an event loop, where Microdot's share one that runs one request at a time
+and fails the others.
 """
+import asyncio
+import threading
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -15,9 +20,27 @@ import microdot.wsgi
 
 BaseMicrodot: Any = microdot.wsgi.Microdot  # its stub leaves the server's half out
 
+_PATH = ('SCRIPT_NAME', 'PATH_INFO')
+
 
 class Microdot(BaseMicrodot):  # type: ignore[misc]  # see above
     """The application class: what ``microdot.wsgi.Microdot`` is."""
+
+    def __init__(self) -> None:
+        self._thread = threading.local()
+        super().__init__()
+
+    @property
+    def loop(self) -> asyncio.AbstractEventLoop:
+        """The event loop of this thread."""
+        loop: 'asyncio.AbstractEventLoop | None' = getattr(self._thread, 'loop', None)
+        if loop is None:
+            loop = self._thread.loop = asyncio.new_event_loop()
+        return loop
+
+    @loop.setter
+    def loop(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._thread.loop = loop
 
     def wsgi_app(self, environ: 'dict[str, Any]', start_response: 'Callable[..., Any]') -> 'Iterable[bytes]':
         started = False
@@ -28,10 +51,26 @@ class Microdot(BaseMicrodot):  # type: ignore[misc]  # see above
             return start_response(*args)
 
         try:
-            body: 'Iterable[bytes]' = super().wsgi_app(environ, watched_start)
+            body: 'Iterable[bytes]' = super().wsgi_app(_as_text(environ), watched_start)
             return body
         except ValueError:
+            # What a handler raises is answered by Microdot; this comes from reading the request.
             if started:
                 raise
-            start_response('400 Bad Request', [('Content-Type', 'text/plain; charset=UTF-8')])
+            start_response('400 Bad Request', [('Content-Type', 'text/plain; charset=UTF-8'), ('Content-Length', '11')])
             return [b'Bad request']
+
+
+def _as_text(environ: 'dict[str, Any]') -> 'dict[str, Any]':
+    """Return the environment with what the client sent as UTF-8; ValueError when it is not.
+
+    In the path other bytes are replaced, as ASGI servers do, and a question mark stays out of the query.
+    """
+    texts: 'dict[str, Any]' = {}
+    for name, value in environ.items():
+        if name in _PATH:
+            if '?' in value or not value.isascii():
+                texts[name] = value.encode('latin-1').decode(errors='replace').replace('?', '%3F')
+        elif (name.startswith('HTTP_') or name in ('QUERY_STRING', 'CONTENT_TYPE')) and not value.isascii():
+            texts[name] = value.encode('latin-1').decode()
+    return {**environ, **texts} if texts else environ

@@ -1,0 +1,80 @@
+"""Remember me: a signed cookie that logs a visitor in again after the browser has forgotten the session.
+
+Needs what login.py needs, which loads it when somebody is remembered. The token is for this one purpose, is bound to
+the user's password and session version, ends when it was said to end, however often it is used, and is worth nothing
+after a logout.
+"""
+from . import cookies, http, tokens
+from .identity import stamp, user_id
+from .portable import random_id
+from .session import session_of
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from typing import Any
+
+TYP = 'remember+jwt'
+_DAY = 24 * 3600
+
+
+class RememberMe:
+    """The remember-me cookie of an app.
+
+    :param name: the cookie's name; its other attributes are those of the session's.
+    """
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def issue(self, request: 'Any', user: 'Any', days: int) -> None:
+        """Have the response set the cookie, good for ``days`` from now."""
+        ext = session_of(request)
+        claims: 'dict[str, Any]' = {'jti': random_id(), 'sub': user_id(user)}
+        mark = stamp(user, ext.keys[0])
+        if mark:
+            claims['stamp'] = mark
+        self._respond(request, tokens.encode(claims, ext.keys[0], TYP, days * _DAY), days * _DAY)
+
+    def find(self, request: 'Any') -> 'tuple[Any, Any, int] | None':
+        """Return user id, stamp and the seconds left of the one token that is accepted; ``None`` for none or two."""
+        found = None
+        for claims, end, by_uptime in self._accepted(request):
+            if found is not None:
+                return None
+            found = claims.get('sub'), claims.get('stamp', ''), end - tokens.time_on(by_uptime)
+        return found
+
+    def forget(self, request: 'Any') -> None:
+        """End the tokens that came with the request, and have the response clear the cookie."""
+        revoked = session_of(request).revoked
+        for claims, end, by_uptime in self._accepted(request):
+            revoked.add(claims['jti'], end, by_uptime)
+        self._respond(request, '', 0)
+
+    def _accepted(self, request: 'Any') -> 'Iterator[tuple[dict[str, Any], int, bool]]':
+        ext = session_of(request)
+        for value in cookies.read(request, ext.cookie_name(request, self.name)):
+            try:
+                claims = tokens.decode(value, ext.keys, TYP)
+            except tokens.TokenError:
+                continue
+            end, by_uptime = tokens.end_of(claims)
+            if isinstance(claims.get('jti'), str) and not ext.revoked.has(claims['jti'], end, by_uptime):
+                yield claims, end, by_uptime
+
+    def _respond(self, request: 'Any', token: str, max_age: int) -> None:
+        request.g._remember = (self.name, token, max_age)
+        http.on_response(request, _write)
+
+
+def _write(request: 'Any', response: 'Any') -> None:
+    name, token, max_age = request.g._remember
+    ext = session_of(request)
+    name = ext.cookie_name(request, name)
+    options = ext.options_for(request).copy()
+    options.pop('expires', None)
+    options['max_age'] = max_age
+    if token:
+        cookies.write(response, name, token, options, ext.same_site)
+    else:
+        cookies.clear(response, name, options, ext.same_site)
