@@ -41,13 +41,13 @@ def garbage(f):
 def heap(package, modules):
     """Bytes that each module adds to the heap, imported in this order after Microdot itself."""
     __import__('microdot')
-    added = {}
+    added = []  # a list of pairs: dictionaries have no order there
     for module in modules:
         gc.collect()
         before = gc.mem_free()
         load(package, module)
         gc.collect()
-        added[module] = before - gc.mem_free()
+        added.append((module, before - gc.mem_free()))
     print(json.dumps(added))
 
 
@@ -150,8 +150,9 @@ class User:
 
 
 def request(package):
-    """What a login adds: the same request, with its cookie, to an open and to a locked route."""
+    """A request with a login's cookie: to an app without sessions, an open and a locked route."""
     from microdot import Microdot
+    bare = Microdot()
     app = Microdot()
     load(package, 'session').Session(app, secret_key=SECRET)
     login = load(package, 'login').Login()
@@ -165,6 +166,7 @@ def request(package):
         return await login.login_user(request, User('anna'))
 
     @app.get('/open')
+    @bare.get('/bare')
     async def is_open(request):
         return 'hello'
 
@@ -173,7 +175,7 @@ def request(package):
     async def is_locked(request):
         return 'hello'
 
-    def get(path, cookie=''):
+    def get(app, path, cookie=''):
         async def serve():
             client = Client('GET {} HTTP/1.1\r\nHost: pico\r\n{}\r\n'.format(path, cookie).encode())
             gc.collect()
@@ -187,14 +189,14 @@ def request(package):
             return client.answer.decode(), spent, used
         return asyncio.run(serve())
 
-    answer = get('/login')[0]
+    answer = get(app, '/login')[0]
     start = answer.index('Set-Cookie: ') + 12
     cookie = 'Cookie: ' + answer[start:answer.index(';', start)] + '\r\n'
-    figures = {}
-    for name in ('open', 'locked'):
+    figures = {'cookie_bytes': len(cookie) - len('Cookie: \r\n')}
+    for name, server in (('bare', bare), ('open', app), ('locked', app)):
         spent = used = 0
         for _ in range(ROUNDS):
-            answer, us, size = get('/' + name, cookie)
+            answer, us, size = get(server, '/' + name, cookie)
             assert answer.startswith('HTTP/1.0 200'), answer
             spent += us
             used += size

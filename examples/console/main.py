@@ -13,10 +13,11 @@ import sys
 from microdot import Microdot, redirect
 
 from dotlatch.files import load_or_create
-from dotlatch.http import form
+from dotlatch.http import form, source
 from dotlatch.login import Login
 from dotlatch.portable import b64url_encode, random_bytes, run, uptime_ms
 from dotlatch.session import Session
+from dotlatch.throttle import Throttle
 from dotlatch.users import FileUsers
 
 try:
@@ -85,6 +86,7 @@ def create_app(app):
         run(first_account(users))
     Session(app, secret_key=load_or_create(folder + 'secret.key'))
     login = Login()
+    throttle = Throttle()
     device = Device()
 
     @login.user_loader
@@ -98,10 +100,16 @@ def create_app(app):
     @app.post('/login')
     async def log_in(request):
         fields = form(request)
-        user = await users.authenticate(fields.get('username', ''), fields.get('password', ''))
+        name = fields.get('username', '')
+        wait = throttle.attempt(name, source(request))
+        if wait:
+            problem = 'Too many attempts. Try again in %d seconds.' % wait
+            return page('Log in', LOGIN, problem, 429, {'Retry-After': str(wait)})
+        user = await users.authenticate(name, fields.get('password', ''))
         if user is None:
             challenge = {'WWW-Authenticate': 'Cookie realm="login", form-action="/login"'}
             return page('Log in', LOGIN, 'Name or password is wrong.', 401, challenge)
+        throttle.succeeded(name, source(request))
         return await login.login_user(request, user, remember='remember' in fields)
 
     @app.post('/logout')
@@ -146,10 +154,13 @@ def create_app(app):
             problem = 'The new password is too long.'
         elif new != fields.get('again'):
             problem = 'The two new passwords differ.'
+        elif throttle.attempt(user.name, source(request)):
+            problem = 'Too many attempts. Try again later.'
         elif await users.authenticate(user.name, fields.get('current', '')) is None:
             problem = 'The current password is wrong.'
         if problem:
             return page('Change password', PASSWORD, problem, 400, name=user.name)
+        throttle.succeeded(user.name, source(request))
         await users.set_password(user, new)
         return await login.login_user(request, user)  # everybody else who is logged in as this user is not any more
 

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
 
+    from .throttle import Throttle
+
 MAX_CREDENTIALS = 4096  # characters of a header that are looked at
 
 
@@ -51,16 +53,20 @@ class BaseAuth:
     """What the schemes share: the callbacks and the decorators.
 
     :param error_status: the status of a refusal.
+    :param throttle: a :class:`dotlatch.throttle.Throttle`, asked before the callback; who has to wait gets a 429.
     :param allow_http: credentials that anybody on the network can read are taken with one warning (``None``), without
         one (``True``), or refused with a 403 (``False``).
     """
     scheme = ''
 
-    def __init__(self, error_status: int = 401, allow_http: 'bool | None' = None) -> None:
+    header = 'Authorization'
+
+    def __init__(self, error_status: int, allow_http: 'bool | None', throttle: 'Throttle | None') -> None:
         if error_status == 407:
             raise ValueError('407 is for proxies (RFC 9110 section 15.5.8)')
         self.error_status = error_status
         self.allow_http = allow_http
+        self.throttle = throttle
         self.auth_callback: 'Callable[..., Any] | None' = None
         self.error_callback: 'Callable[..., Any]' = self.authentication_error
 
@@ -114,13 +120,23 @@ class BaseAuth:
                 abort(403, 'HTTPS is needed here')
             warn_once(self.scheme + ' credentials travel over plain HTTP, readable by whoever can listen to the '
                       'network; allow_http=True says that this is known, False refuses them')
-        return as_user(await call(self.auth_callback, request, *given))
+        if self.throttle is None:
+            return as_user(await call(self.auth_callback, request, *given))
+        account = given[0] if len(given) > 1 else ''
+        source = http.source(request)
+        wait = self.throttle.attempt(account, source)
+        if wait:
+            http.too_many(request, wait)
+        user = as_user(await call(self.auth_callback, request, *given))
+        if user is not None:
+            self.throttle.succeeded(account, source)
+        return user
 
     def _get_auth(self, request: 'Any') -> 'tuple[str, ...] | None':
         return None
 
     def _mark(self, request: 'Any', response: 'Any') -> None:
-        http.vary(response, 'Authorization')
+        http.vary(response, self.header)
         if getattr(request.g, 'current_user', None) is not None:
             http.no_store(response)
 
@@ -144,11 +160,12 @@ class BasicAuth(BaseAuth):
     :param charset: sent with the challenge; only UTF-8 is read, and the only one that RFC 7617 has.
     :param scheme: another name for the scheme, such as ``'xBasic'``, which keeps browsers from asking.
     :param error_status: the status of a refusal.
-    :param allow_http: see :class:`BaseAuth`.
+    :param allow_http: see :class:`BaseAuth`; so is ``throttle``.
     """
     def __init__(self, realm: 'Any' = 'Please login', charset: str = 'UTF-8', scheme: str = 'Basic',
-                 error_status: int = 401, allow_http: 'bool | None' = None) -> None:
-        super().__init__(error_status, allow_http)
+                 error_status: int = 401, allow_http: 'bool | None' = None,
+                 throttle: 'Throttle | None' = None) -> None:
+        super().__init__(error_status, allow_http, throttle)
         if not isinstance(realm, str):
             realm = 'Please login'  # BasicAuth(app), as Microdot's documentation once had it
         self.realm = realm
@@ -184,11 +201,12 @@ class TokenAuth(BaseAuth):
     :param scheme: the scheme before the token, when the header is Authorization.
     :param error_status: the status of a refusal. A header that is malformed is a 400 (RFC 6750 section 3.1).
     :param realm: sent with the challenge; printable ASCII.
-    :param allow_http: see :class:`BaseAuth`.
+    :param allow_http: see :class:`BaseAuth`; so is ``throttle``.
     """
     def __init__(self, header: str = 'Authorization', scheme: str = 'Bearer', error_status: int = 401,
-                 realm: str = 'Please login', allow_http: 'bool | None' = None) -> None:
-        super().__init__(error_status, allow_http)
+                 realm: str = 'Please login', allow_http: 'bool | None' = None,
+                 throttle: 'Throttle | None' = None) -> None:
+        super().__init__(error_status, allow_http, throttle)
         self.header = header
         self.scheme = scheme.lower()
         self._header = '%s realm=%s' % (scheme, quoted_string(realm))

@@ -59,6 +59,16 @@ def wants_page(request: 'Any') -> bool:
     return 'text/html' in accept or not ('json' in accept or 'event-stream' in accept)
 
 
+def source(request: 'Any') -> str:
+    """Return the network that a request comes from: its IPv4 address or the first half of its IPv6 address."""
+    address = request.client_addr
+    if isinstance(address, (bytes, bytearray)):  # a sockaddr, on MicroPython's unix port
+        six = address[0] == 10
+        return ''.join(['%02x' % b for b in (address[8:16] if six else address[4:8])])
+    host = str(address[0]) if address else ''
+    return ':'.join(host.split(':')[:4])
+
+
 # --- responses ------------------------------------------------------------------------------------
 
 def hook(app: 'Any') -> None:
@@ -113,6 +123,18 @@ def _add_challenges(request: 'Any', response: 'Any') -> None:
         no_store(response)
 
 
+def too_many(request: 'Any', wait: int) -> None:
+    """Answer with 429 (RFC 6585 section 4): the client may come back after ``wait`` seconds."""
+    request.g._retry_after = wait
+    on_response(request, _add_retry_after)
+    abort(429, 'Too many attempts')
+
+
+def _add_retry_after(request: 'Any', response: 'Any') -> None:
+    if response.status_code == 429:
+        response.headers['Retry-After'] = str(request.g._retry_after)
+
+
 # --- bodies ---------------------------------------------------------------------------------------
 
 def form(request: 'Any') -> 'dict[str, str]':
@@ -125,9 +147,8 @@ def form(request: 'Any') -> 'dict[str, str]':
         if given is None:
             given = request.json or {}
         fields: 'dict[str, str]' = {name: given[name] for name in given}
+        for name in fields:
+            fields[name].encode()  # not a string, or one with half a surrogate pair
     except Exception:  # whatever a parser says of bytes from outside
         abort(400, 'Bad form')
-    for name in fields:
-        if not isinstance(fields[name], str):
-            abort(400, 'Bad form')
     return fields

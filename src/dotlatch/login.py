@@ -91,7 +91,7 @@ class Login:
     async def logout_user(self, request: 'Any') -> None:
         """Log the visitor out: session and remember-me cookie go, and copies of them are worth nothing."""
         session_of(request).delete(request)
-        if self.remember_name in request.headers.get('Cookie', ''):
+        if self.remember_name in request.headers.get('Cookie', '') or hasattr(request.g, '_remember'):
             self._remember_me().forget(request)
         request.g._login_user = request.g.current_user = None
 

@@ -78,8 +78,9 @@ def json_value(data: bytes) -> Any:
         raise ValueError('more after the JSON value')
     if '\\u' in text:
         _encoder.encode(value).encode()  # UnicodeError, a ValueError: a lone surrogate
-    if text.count('{') + text.count('[') > 32 and _depth(value) > 32:
-        raise ValueError('nested deeper than 32')
+    if '[' in text or text.count('{') > 32:
+        if _depth(value) > 32:
+            raise ValueError('nested deeper than 32')
     return value
 
 

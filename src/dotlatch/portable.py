@@ -8,10 +8,10 @@ same names, and only this file imports them. Everything else is written once, in
     now()                          # Unix seconds, or None while the clock is not set
     hmac_sha256(b'key', b'text')   # 32 bytes
 """
-import binascii
 import os
 import sys
 import time
+from binascii import a2b_base64, b2a_base64
 
 TYPE_CHECKING = False
 
@@ -110,7 +110,7 @@ _PADS = (b'', b'', b'==', b'=')
 
 def b64url_bytes(data: bytes) -> bytes:
     """Return base64url without padding (RFC 7515 section 2), as bytes."""
-    text = binascii.b2a_base64(data)[:_ENDS[len(data) % 3]]
+    text = b2a_base64(data)[:_ENDS[len(data) % 3]]
     if b'+' in text:
         text = text.replace(b'+', b'-')
     return text.replace(b'/', b'_') if b'/' in text else text
@@ -131,8 +131,8 @@ def b64url_decode(text: 'bytes | str') -> bytes:
     plain = coded
     if b'-' in coded or b'_' in coded:  # rare in the text that tokens carry
         plain = coded.replace(b'-', b'+').replace(b'_', b'/')
-    data = binascii.a2b_base64(plain + _PADS[len(plain) % 4])
-    if b'+' in coded or b'/' in coded or binascii.b2a_base64(data)[:_ENDS[len(data) % 3]] != plain:
+    data = a2b_base64(plain + _PADS[len(plain) % 4])
+    if b'+' in coded or b'/' in coded or b2a_base64(data)[:_ENDS[len(data) % 3]] != plain:
         raise ValueError('not canonical base64url')
     return data
 
@@ -140,8 +140,8 @@ def b64url_decode(text: 'bytes | str') -> bytes:
 def b64_decode(text: 'bytes | str') -> bytes:
     """Decode canonical base64 with its padding (RFC 4648 section 4); ValueError for anything else."""
     coded = text.encode() if isinstance(text, str) else text
-    data = binascii.a2b_base64(coded)
-    if binascii.b2a_base64(data, newline=False) != coded:
+    data = a2b_base64(coded)
+    if b2a_base64(data, newline=False) != coded:
         raise ValueError('not canonical base64')
     return data
 

@@ -203,7 +203,7 @@ class Session:
                 if type(claims.get('data')) is not dict or type(claims.get('jti')) is not str:
                     return None
                 if len(self._verified) >= _MOST_VERIFIED:
-                    self._verified.pop(next(iter(self._verified)), None)
+                    self._verified.clear()
                 self._verified[token] = claims
         except tokens.TokenError:
             return None

@@ -11,7 +11,17 @@ Needs portable.py and strictjson.py; jwtheader.py for tokens that others made, a
     tokens.check_url(link, key)                            # True for a minute
 """
 from . import strictjson
-from .portable import Key, b64url_bytes, b64url_decode, b64url_encode, compare_digest, now, random_bytes, uptime_ms
+from .portable import (
+    Key,
+    b64url_bytes,
+    b64url_decode,
+    b64url_encode,
+    compare_digest,
+    json_value,
+    now,
+    random_bytes,
+    uptime_ms,
+)
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -59,18 +69,16 @@ def make_keys(key: 'Any') -> 'list[Key]':
 
 # --- encode ---------------------------------------------------------------------------------------
 
-# The signed part begins with the header, and there are few of them: typ -> base64url(header) + '.'
+# There are few headers: typ -> base64url(header)
 _headers: 'dict[str, bytes]' = {}
 
 
 def _header(typ: str) -> bytes:
-    header = _headers.get(typ)
-    if header is None:
-        if not isinstance(typ, str) or not typ:
-            raise TypeError("typ is the token's purpose, a string such as 'invite+jwt'")
-        header = b64url_bytes(b'{"alg":"HS256","typ":' + strictjson.dumps(typ) + b'}') + b'.'
-        if len(_headers) < 16:
-            _headers[typ] = header
+    if not isinstance(typ, str) or not typ:
+        raise TypeError("typ is the token's purpose, a string such as 'invite+jwt'")
+    header = b64url_bytes(b'{"alg":"HS256","typ":' + strictjson.dumps(typ) + b'}')
+    if len(_headers) < 16:
+        _headers[typ] = header
     return header
 
 
@@ -88,7 +96,7 @@ def encode(claims: 'dict[str, Any]', key: 'Any', typ: str = 'JWT', ttl: 'int | N
     if ttl is not None:
         claims = with_lifetime(claims, ttl)
     _check_times(claims, ValueError)
-    signed = _header(typ) + b64url_bytes(strictjson.dumps(claims))
+    signed = (_headers.get(typ) or _header(typ)) + b'.' + b64url_bytes(strictjson.dumps(claims))
     signer = key if isinstance(key, Key) else make_keys(key)[0]
     token = signed + b'.' + b64url_bytes(signer.sign(signed))
     if len(token) > MAX_TOKEN:
@@ -130,7 +138,7 @@ def decode(token: 'str | bytes', key: 'Any', typ: str = 'JWT', audience: 'str | 
     :raises TokenError: one of its children, for every other input.
     """
     try:
-        claims = strictjson.loads(_verified_payload(token, key, typ))
+        claims = json_value(_verified_payload(token, key, typ))
     except TokenError:
         raise
     except ValueError:
@@ -152,11 +160,10 @@ def _verified_payload(token: 'str | bytes', key: 'Any', typ: str) -> bytes:
     if not isinstance(token, (str, bytes)) or len(token) > MAX_TOKEN:
         raise InvalidToken('not a token')
     coded = token.encode() if isinstance(token, str) else token
-    parts = coded.split(b'.')
-    if len(parts) != 3:
+    signed, _, signature = coded.rpartition(b'.')
+    header, dot, payload = signed.partition(b'.')
+    if not dot or b'.' in payload:
         raise InvalidToken('not a token: three parts are expected')
-    header, payload, signature = parts
-    signed = coded[:len(header) + 1 + len(payload)]
     for k in keys:
         # The right signature is written out and compared as text: no second spelling of it can pass.
         if compare_digest(b64url_bytes(k.sign(signed)), signature):
@@ -164,7 +171,7 @@ def _verified_payload(token: 'str | bytes', key: 'Any', typ: str) -> bytes:
     else:
         raise InvalidSignature('signed with none of the keys')
     # A header that we would have written ourselves needs no reading; others are rare, and read in a file of their own.
-    if header + b'.' != _header(typ):
+    if header != (_headers.get(typ) or _header(typ)):
         from . import jwtheader
         jwtheader.check(header, typ)
     return b64url_decode(payload)

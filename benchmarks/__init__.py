@@ -1,0 +1,1 @@
+"""Speed and memory, side by side with others in one run: ``make bench`` runs all, ``python -m benchmarks NAME`` one."""
