@@ -31,15 +31,20 @@ def read(request: 'Any', name: str) -> 'list[str]':
     start = name + '='
     values: 'list[str]' = []
     at = text.find(start)
-    while at >= 0 and len(values) < _MOST:
+    while at >= 0:
         end = text.find(';', at)
         if end < 0:
             end = len(text)
-        if at == 0 or text[at - 1] in '; \t':  # not the end of a longer name
+        before = at - 1
+        while before >= 0 and text[before] in ' \t':
+            before -= 1
+        if before < 0 or text[before] == ';':  # a name, and not the end of one or a part of some value
             value = text[at + len(start):end]
             if value[-1:] in ' \t':  # strip() alone takes a millisecond on an RP2040
                 value = value.strip()
             if value not in values:
+                if len(values) == _MOST:
+                    return []  # nobody has so many by accident
                 values.append(value)
         at = text.find(start, end)
     return values
@@ -61,7 +66,7 @@ def check_attribute(name: str, value: 'Any') -> None:
 
 
 def write(response: 'Any', name: str, value: str, options: 'dict[str, Any]', same_site: 'str | None') -> None:
-    """Add a cookie to the response.
+    """Set a cookie in the response, in place of one of that name.
 
     :param options: what Microdot's ``set_cookie`` takes: path, domain, max_age, secure, http_only and so on.
     :param same_site: ``'Lax'``, ``'Strict'`` or ``'None'``, which Microdot's has no option for.
@@ -70,6 +75,9 @@ def write(response: 'Any', name: str, value: str, options: 'dict[str, Any]', sam
     for c in value:
         if not '!' <= c <= '~' or c in '",;\\':
             raise ValueError('the cookie value has a character that cookies cannot carry')
+    known = response.headers.get('Set-Cookie')
+    if known:  # one of a name: what was set last
+        known[:] = [cookie for cookie in known if not cookie.startswith(name + '=')]
     response.set_cookie(name, value, **options)
     if same_site:
         response.headers['Set-Cookie'][-1] += '; SameSite=' + same_site

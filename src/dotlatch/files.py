@@ -15,12 +15,13 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-_NEW = '.new'  # what is written first, whole, before it takes the old file's name
+_NEW = '.new'  # what is written first, whole, before it takes the file's name
+_OLD = '.old'  # where the file waits meanwhile, on file systems that rename onto nothing that is there (FAT)
 
 
 def read(path: str) -> 'bytes | None':
     """Return what the file holds, or ``None`` when there is none. OSError for anything else that is wrong."""
-    for name in (path, path + _NEW):  # the new one alone: the power went between removing and renaming (FAT)
+    for name in (path, path + _OLD):  # the old one alone: the power went between two renames
         try:
             with open(name, 'rb') as file:
                 return file.read()
@@ -33,17 +34,25 @@ def read(path: str) -> 'bytes | None':
 def replace(path: str, data: bytes) -> None:
     """Write a file whole: beside the old one, through to the medium, then under its name.
 
-    :raises OSError: when that is not possible (full, read-only); the old file is then as it was.
+    :raises OSError: when that is not possible (full, read-only); what :func:`read` returns is then as it was.
     """
-    new = path + _NEW
-    with open_private(new) as file:
+    with open_private(path + _NEW) as file:
         file.write(data)
         sync(file)
     try:
-        os.rename(new, path)
-    except OSError:  # FAT renames onto nothing that is there
+        os.rename(path + _NEW, path)
+    except OSError:
+        _remove(path + _OLD)
+        os.rename(path, path + _OLD)
+        os.rename(path + _NEW, path)
+    _remove(path + _OLD)
+
+
+def _remove(path: str) -> None:
+    try:
         os.remove(path)
-        os.rename(new, path)
+    except OSError:
+        pass
 
 
 def load_or_create(path: str, make: 'Callable[[], bytes] | None' = None) -> bytes:

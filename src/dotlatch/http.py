@@ -71,27 +71,34 @@ def source(request: 'Any') -> str:
 
 # --- responses ------------------------------------------------------------------------------------
 
-def hook(app: 'Any') -> None:
-    """Have the app's responses finished by dotlatch; once for an app. An abort() skips ``after_request``, so both."""
-    if _finish not in app.after_request_handlers:
-        app.after_request(_finish)
-        app.after_error_request(_finish)
-
-
 def on_response(request: 'Any', f: 'Callable[[Any, Any], None]') -> None:
-    """Have ``f(request, response)`` called before the response is sent, whether it is a result or an error's."""
+    """Have ``f(request, response)`` called before the response is sent, whether it is a result or an error's.
+
+    It comes after the app's own handlers, which may put another response in the place of the one they get, and may be
+    called again for that one.
+    """
     waiting = getattr(request.g, '_dotlatch', None)
     if waiting is None:
-        hook(request.app)
         request.g._dotlatch = waiting = []
     if f not in waiting:
         waiting.append(f)
+    if _finish not in request.after_request_handlers[-1:]:
+        request.after_request(_finish)
+    hook(request.app)
+
+
+def hook(app: 'Any') -> None:
+    """Have error responses finished too: an abort() skips the handlers of the request. Ours stays the last."""
+    handlers = app.after_error_request_handlers
+    if _finish not in handlers[-1:]:
+        if _finish in handlers:
+            handlers.remove(_finish)
+        handlers.append(_finish)
 
 
 async def _finish(request: 'Any', response: 'Any') -> None:
     waiting = getattr(request.g, '_dotlatch', None) if request else None
     if waiting and response is not Response.already_handled:
-        request.g._dotlatch = None
         for f in waiting:
             f(request, response)
 
@@ -101,7 +108,7 @@ def vary(response: 'Any', name: str) -> None:
     known = response.headers.get('Vary')
     if not known:
         response.headers['Vary'] = name
-    elif name not in known:
+    elif name.lower() not in [given.strip().lower() for given in known.split(',')]:
         response.headers['Vary'] = known + ', ' + name
 
 

@@ -18,8 +18,7 @@ if TYPE_CHECKING:
     from typing import Any
 
 
-_NEVER = (bool, tuple, list, set, bytes, bytearray, float, type, BaseException, Response, asyncio.Task,
-          type(b64url_bytes))  # a function
+_NEVER = (bool, tuple, list, set, bytes, bytearray, float, type, BaseException, Response, asyncio.Task)
 
 
 def as_user(verdict: 'Any') -> 'Any':
@@ -33,7 +32,8 @@ def as_user(verdict: 'Any') -> 'Any':
     if isinstance(verdict, (str, int, dict)) and verdict is not True:
         return verdict if verdict or verdict == 0 else None
     is_coroutine = hasattr(verdict, 'send') and hasattr(verdict, 'throw')  # on either Python
-    if is_coroutine or isinstance(verdict, _NEVER) or hasattr(verdict, '__await__'):
+    is_function = callable(verdict) and not hasattr(verdict, 'id')
+    if is_coroutine or is_function or isinstance(verdict, _NEVER) or hasattr(verdict, '__await__'):
         raise TypeError('a callback has to return a user (an object, dict, name or number) or None, not '
                         + type(verdict).__name__)
     return verdict

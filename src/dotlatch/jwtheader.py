@@ -26,7 +26,7 @@ def check(part: bytes, typ: str) -> None:
     for name in ('crit', 'b64', 'zip', 'enc'):
         if name in header:
             raise InvalidToken('a header parameter that is not understood: ' + name)
-    if str(header.get('cty', '')).upper() == 'JWT':
+    if _media_type(str(header.get('cty', ''))) == 'jwt':
         raise InvalidToken('a token inside a token')
     given = header.get('typ')
     if 'typ' not in header and _media_type(typ) == 'jwt':
@@ -38,5 +38,7 @@ def check(part: bytes, typ: str) -> None:
 
 
 def _media_type(typ: str) -> str:
+    if len(typ.encode()) != len(typ):  # only ASCII letters have two cases here (RFC 2045 section 5.1)
+        return typ
     typ = typ.lower()
     return typ[12:] if typ.startswith('application/') and '/' not in typ[12:] else typ

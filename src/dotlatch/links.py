@@ -31,13 +31,17 @@ def sign_url(url: str, key: 'Any', ttl: int) -> str:
     ends = 'b%d' % (uptime_ms() // 1000 + ttl) if time is None else str(time + ttl)
     signed = url + ('&' if '?' in url else '?') + 'expires=' + ends
     message = _url_message(signed, ends)
-    if message is None:
-        raise ValueError('a link to sign is a percent-encoded path and query, without %2F, %25 or #')
+    if message is None or len(signed) > MAX_TOKEN - 54:
+        raise ValueError('a link to sign is a percent-encoded path and query up to 4000 bytes, without %2F, %25 or #')
     return signed + '&signature=' + b64url_encode(make_keys(key)[0].sign(message))
 
 
 def check_url(url: str, key: 'Any') -> bool:
     """Tell whether ``url`` (``request.url``) was signed by :func:`sign_url` with one of the keys, and is in time."""
+    try:
+        url.encode()
+    except UnicodeError:
+        return False
     signed, found, signature = url.rpartition('&signature=')
     ends = signed.rpartition('expires=')[2]
     message = _url_message(signed, ends) if found and len(url) <= MAX_TOKEN else None

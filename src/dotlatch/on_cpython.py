@@ -59,9 +59,9 @@ def utf8(data: bytes) -> str:
 _encoder = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(',', ':'))
 
 
-def json_text(value: Any) -> str:
-    """Return compact JSON of a value that strictjson.py has looked at."""
-    return _encoder.encode(value)
+def json_text(value: Any) -> bytes:
+    """Return compact JSON of a value that strictjson.py has looked at; UnicodeError for a lone surrogate."""
+    return _encoder.encode(value).encode()
 
 
 def json_value(data: bytes) -> Any:
@@ -76,11 +76,10 @@ def json_value(data: bytes) -> Any:
         raise ValueError('not JSON') from None
     if end != len(text):
         raise ValueError('more after the JSON value')
+    if text.count('[') + text.count('{') > 32 and _too_deep(value, 32):
+        raise ValueError('nested deeper than 32')
     if '\\u' in text:
         _encoder.encode(value).encode()  # UnicodeError, a ValueError: a lone surrogate
-    if '[' in text or text.count('{') > 32:
-        if _depth(value) > 32:
-            raise ValueError('nested deeper than 32')
     return value
 
 
@@ -102,10 +101,12 @@ def _constant(text: str) -> Any:
     raise ValueError('not JSON: ' + text)
 
 
-def _depth(value: Any) -> int:
+def _too_deep(value: Any, depth: int) -> bool:
     if isinstance(value, dict):
-        value = list(value.values())
-    return 1 + max(map(_depth, value), default=0) if isinstance(value, list) else 0
+        value = value.values()
+    elif not isinstance(value, list):
+        return False
+    return not depth or any(_too_deep(item, depth - 1) for item in value)
 
 
 _decoder: Any = json.JSONDecoder(parse_float=_number, parse_constant=_constant)

@@ -1,6 +1,6 @@
 """What MicroPython does in its own way: see portable.py, which alone imports this file.
 
-Needs no other, but jsongrammar.py for JSON that looks odd.
+Needs jsonviper.py, where the port has viper, and jsongrammar.py for JSON that is not plain.
 """
 import hashlib
 import json
@@ -11,6 +11,13 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any, BinaryIO
+
+    count_names: 'Callable[[bytes, int], int] | None'
+else:
+    try:
+        from .jsonviper import count_names
+    except (ImportError, SyntaxError, ValueError):  # not there; no viper in this port; machine code of another
+        count_names = None
 
 # --- clocks ---------------------------------------------------------------------------------------
 
@@ -59,7 +66,7 @@ class Key:
         h = hashlib.sha256(self._outer)
         h.update(mac)
         mac = h.digest()
-        if len(message) <= 1024:
+        if type(message) is bytes and len(message) <= 1024:  # a buffer may change
             self._message = message
             self._mac = mac
         return mac
@@ -96,43 +103,47 @@ _COMPACT = (',', ':')
 _LEAVES = (str, int, bool, type(None), float)
 
 
-def json_text(value: 'Any') -> str:
-    """Return compact JSON of a value that strictjson.py has looked at."""
-    return json.dumps(value, separators=_COMPACT)
+def json_text(value: 'Any') -> bytes:
+    """Return compact JSON of a value that strictjson.py has looked at; UnicodeError for a lone surrogate."""
+    text = json.dumps(value, separators=_COMPACT)
+    data = text.encode()
+    if len(data) != len(text):
+        from . import jsongrammar
+        try:
+            jsongrammar.check_utf8(data)
+        except ValueError:
+            raise UnicodeError() from None
+    return data
 
 
 def json_value(data: bytes) -> 'Any':
     """Return the value of a JSON text; ValueError for all that strictjson.py does not take.
 
-    ``json`` takes much more there. The order of names is not kept, so what was read cannot be written again and
-    compared. But a text that comes out as long as it went in, with a colon for every name, the same end and the same
-    spaces, is what strictjson.py writes; any other is looked at character by character.
+    ``json`` takes much more there, so the grammar is checked first: plain text in machine code, where the port has it,
+    and anything else character by character.
     """
-    text = utf8(data)
-    value = json.loads(text)
-    again = json_text(value)
-    if (len(again) != len(text) or again[-1] != text[-1] or text.count(':') != _count_names(value)
-            or (' ' in text and again.count(' ') != text.count(' '))):
+    names = count_names(data, len(data)) if count_names else -1
+    if names < 0:
         from . import jsongrammar
-        text, names = jsongrammar.checked(text)
+        text, names = jsongrammar.checked(utf8(data))
         value = json.loads(text)
-        if _count_names(value) != names:
-            raise ValueError('two equal names in one JSON object')
+    else:
+        value = json.loads(data)
+    if _count_names(value) != names:
+        raise ValueError('two equal names in one JSON object')
     return value
 
 
-def _count_names(value: 'Any', depth: int = 32) -> int:
+def _count_names(value: 'Any') -> int:
     count = 0
     if isinstance(value, dict):
         count = len(value)
         value = value.values()
     elif not isinstance(value, list):
         return 0
-    if not depth:
-        raise ValueError('nested deeper than 32')
     for item in value:
         if type(item) not in _LEAVES:
-            count += _count_names(item, depth - 1)
+            count += _count_names(item)
     return count
 
 

@@ -27,4 +27,7 @@ def safe_next(target: 'object', default: str) -> str:
     for c in target:
         if c <= ' ' or c == '\x7f' or c == '\\':
             return default
-    return quote(target, b"%?#[]@!$&'()*+,;=:")
+    try:
+        return quote(target, b"%?#[]@!$&'()*+,;=:")
+    except UnicodeError:  # half a surrogate pair
+        return default

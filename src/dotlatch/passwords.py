@@ -70,7 +70,7 @@ async def verify_password(password: str, hashed: 'str | None') -> bool:
     if known is None or len(secret) > MAX_PASSWORD:
         return False
     rounds, salt, digest = known
-    seen = _recent_id(secret, digest)
+    seen = _recent_key.sign((hashed or '').encode() + b'\n' + secret)
     if hashed is not None and _is_recent(seen):
         return True
     right = compare_digest(await pbkdf2_hmac_sha256(secret, salt, rounds), digest)
@@ -113,16 +113,12 @@ _dummy = '%s$%d$%s$%s' % (ALGORITHM, ITERATIONS, b64url_encode(random_bytes(16))
 # --- what was right a moment ago -------------------------------------------------------------------
 #
 # Basic sends the password with every request. What was found right is known again for five minutes by a keyed digest
-# of password and hash, so a changed hash is a miss, and the table tells nothing to who has not the key.
+# of the whole hash and the password: a changed hash is a miss, and the table tells nothing to who has not the key.
 
 _RECENT = 8
 _RECENT_MS = 300000
 _recent: 'dict[bytes, int]' = {}
 _recent_key = Key(random_bytes(32))
-
-
-def _recent_id(secret: bytes, digest: bytes) -> bytes:
-    return _recent_key.sign(digest + secret)
 
 
 def _is_recent(seen: bytes) -> bool:

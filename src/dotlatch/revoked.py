@@ -18,6 +18,8 @@ class Revoked:
     :param limit: how many ids are kept; about 60 bytes each on a board.
     """
     def __init__(self, limit: int = 64) -> None:
+        if limit < 1:
+            raise ValueError('a list of ended tokens needs room for one')
         self.limit = limit
         # One of each for tokens that end by the clock, and for those that end by this boot's uptime.
         self._ends: 'tuple[dict[str, int], dict[str, int]]' = ({}, {})

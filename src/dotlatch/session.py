@@ -175,7 +175,7 @@ class Session:
             values = cookies.read(request, self.cookie_name(request, self.name))
             claims = None
             for value in values:
-                found = self._accept(value, keys)
+                found = self._known(value, keys)
                 if found is not None:
                     if claims is not None:  # two sessions at once: somebody planted one, and nothing tells which
                         claims = None
@@ -188,26 +188,34 @@ class Session:
             http.on_response(request, _write_cookie)
         return session
 
-    def _accept(self, token: str, keys: 'list[Key]') -> 'dict[str, Any] | None':
+    def _known(self, token: str, keys: 'list[Key]') -> 'dict[str, Any] | None':
         """Return the claims of a token, not to be changed, or ``None``.
 
-        A visitor comes with the same token again and again. The last ones that were verified are known by their whole
-        text; that they have not ended is looked at every time.
+        A visitor comes with the same token again and again. The last ones that our keys have verified are known by
+        their whole text; that they have not ended is looked at every time.
         """
         claims = self._verified.get(token)
-        try:
+        if claims is None:
+            claims = self._accept(token, keys)
             if claims is not None:
-                tokens.check_lifetime(claims)
-            else:
-                claims = tokens.decode(token, keys, TYP)
-                if type(claims.get('data')) is not dict or type(claims.get('jti')) is not str:
-                    return None
                 if len(self._verified) >= _MOST_VERIFIED:
                     self._verified.clear()
                 self._verified[token] = claims
+            return claims
+        try:
+            tokens.check_lifetime(claims)
         except tokens.TokenError:
             return None
         return None if self._ended(claims) else claims
+
+    def _accept(self, token: str, keys: 'list[Key]') -> 'dict[str, Any] | None':
+        try:
+            claims = tokens.decode(token, keys, TYP)
+        except tokens.TokenError:
+            return None
+        if type(claims.get('data')) is not dict or type(claims.get('jti')) is not str or self._ended(claims):
+            return None
+        return claims
 
     def _ended(self, claims: 'dict[str, Any]') -> bool:
         end, by_uptime = tokens.end_of(claims)
@@ -222,8 +230,6 @@ class Session:
             current.update(session)
         if not current:
             return self.delete(request)
-        if http.is_websocket(request):
-            raise RuntimeError('a WebSocket has no response that could carry a cookie: save before it opens')
         if current._claims is None:
             current._claims = self._new_claims(None)
         elif self.is_revoked(current):
@@ -233,6 +239,7 @@ class Session:
         token = tokens.encode(claims, keys[0], TYP)
         self._check_size(request, token)
         current._cookie = token
+        http.on_response(request, _write_cookie)  # once more, for handlers of the response that save
 
     def _new_claims(self, max_age: 'int | None') -> 'dict[str, Any]':
         return tokens.with_lifetime({'jti': random_id()}, self.max_age if max_age is None else max_age)
@@ -245,7 +252,7 @@ class Session:
             # All the cookies of a host come back in one line, which the server drops with the request when it is too
             # long: the visitor would be locked out of every page.
             line = request.headers.get('Cookie', '')
-            others = sum([len(pair) + 1 for pair in line.split(';') if not pair.strip().startswith(name + '=')])
+            others = sum([len(pair.strip()) + 2 for pair in line.split(';') if not pair.strip().startswith(name + '=')])
             limit = min(limit, Request.max_readline - len('Cookie: \r\n') - others)
         if size > limit:
             raise ValueError('the session cookie would be %d bytes, %d fit: keep less in the session' % (size, limit))

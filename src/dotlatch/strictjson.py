@@ -27,31 +27,30 @@ def dumps(value: 'Any') -> bytes:
     """
     _check(value, MAX_DEPTH)
     try:
-        return json_text(value).encode()
+        return json_text(value)
     except UnicodeError:
         raise TypeError('JSON cannot carry a lone surrogate') from None
 
 
 def _check(value: 'Any', depth: int) -> None:
-    if isinstance(value, dict):
-        for name in value:
-            if not isinstance(name, str):
-                raise TypeError('JSON names are strings, not ' + type(name).__name__)
-            item = value[name]
-            if type(item) not in _LEAVES:  # most are, and a call costs a board more than the look
-                _check(item, depth - 1)
-    elif isinstance(value, (list, tuple)):
-        for item in value:
-            if type(item) not in _LEAVES:
-                _check(item, depth - 1)
-    else:
-        if isinstance(value, float) and value - value != 0:
-            raise TypeError('JSON cannot carry an infinite number')
-        if not isinstance(value, float) and not isinstance(value, _LEAVES):
-            raise TypeError('JSON cannot carry ' + type(value).__name__)
+    if type(value) in _LEAVES:
         return
+    if isinstance(value, float):
+        if value - value != 0:
+            raise TypeError('JSON cannot carry an infinite number')
+        return
+    is_dict = isinstance(value, dict)
+    if not is_dict and type(value) is not list and type(value) is not tuple:
+        raise TypeError('JSON cannot carry ' + type(value).__name__)
     if depth <= 0:
         raise TypeError('nested deeper than 32')
+    for item in value:
+        if is_dict:
+            if not isinstance(item, str):
+                raise TypeError('JSON names are strings, not ' + type(item).__name__)
+            item = value[item]
+        if type(item) not in _LEAVES:  # most are, and a call costs a board more than the look
+            _check(item, depth - 1)
 
 
 def loads(data: bytes) -> 'Any':

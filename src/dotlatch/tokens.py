@@ -137,10 +137,9 @@ def decode(token: 'str | bytes', key: 'Any', typ: str = 'JWT', audience: 'str | 
     :param leeway: seconds by which clocks may differ.
     :raises TokenError: one of its children, for every other input.
     """
+    payload = _verified_payload(token, key, typ)
     try:
-        claims = json_value(_verified_payload(token, key, typ))
-    except TokenError:
-        raise
+        claims = json_value(payload)
     except ValueError:
         raise InvalidToken('the claims are not one strict JSON object') from None
     if not isinstance(claims, dict):
@@ -159,7 +158,10 @@ def _verified_payload(token: 'str | bytes', key: 'Any', typ: str) -> bytes:
     keys = (key,) if isinstance(key, Key) else make_keys(key)
     if not isinstance(token, (str, bytes)) or len(token) > MAX_TOKEN:
         raise InvalidToken('not a token')
-    coded = token.encode() if isinstance(token, str) else token
+    try:
+        coded = token.encode() if isinstance(token, str) else token
+    except UnicodeError:
+        raise InvalidToken('not a token') from None
     signed, _, signature = coded.rpartition(b'.')
     header, dot, payload = signed.partition(b'.')
     if not dot or b'.' in payload:
@@ -174,7 +176,10 @@ def _verified_payload(token: 'str | bytes', key: 'Any', typ: str) -> bytes:
     if header != (_headers.get(typ) or _header(typ)):
         from . import jwtheader
         jwtheader.check(header, typ)
-    return b64url_decode(payload)
+    try:
+        return b64url_decode(payload)
+    except ValueError:
+        raise InvalidToken('the claims are not canonical base64url') from None
 
 
 def _check_times(claims: 'dict[str, Any]', error: 'type[ValueError]') -> None:

@@ -8,10 +8,12 @@
 
 As with :mod:`dotlatch.server.asgi`: a query or a header that is no UTF-8 is a 400 here, not a 500. Text that is UTF-8
 arrives as what it says: WSGI hands out every byte as a character of its own (PEP 3333), which Microdot takes as it
-comes. And each of the server's threads has an event loop, where Microdot's share one that runs one request at a time
-and fails the others.
+comes. Each of the server's threads has an event loop, where Microdot's share one that runs one request at a time and
+fails the others. And gunicorn's socket is opened for WebSockets only, of which there are none when gunicorn itself does
+TLS; Microdot opens it for every request without a body, and fails with TLS.
 """
 import asyncio
+import ssl
 import threading
 from collections.abc import Callable, Iterable
 from typing import Any
@@ -21,6 +23,7 @@ import microdot.wsgi
 BaseMicrodot: Any = microdot.wsgi.Microdot  # its stub leaves the server's half out
 
 _PATH = ('SCRIPT_NAME', 'PATH_INFO')
+_SOCKET = 'gunicorn.socket'
 
 
 class Microdot(BaseMicrodot):  # type: ignore[misc]  # see above
@@ -73,4 +76,6 @@ def _as_text(environ: 'dict[str, Any]') -> 'dict[str, Any]':
                 texts[name] = value.encode('latin-1').decode(errors='replace').replace('?', '%3F')
         elif (name.startswith('HTTP_') or name in ('QUERY_STRING', 'CONTENT_TYPE')) and not value.isascii():
             texts[name] = value.encode('latin-1').decode()
-    return {**environ, **texts} if texts else environ
+    if 'HTTP_UPGRADE' not in environ or isinstance(environ.get(_SOCKET), ssl.SSLSocket):
+        return {name: value for name, value in {**environ, **texts}.items() if name != _SOCKET}
+    return {**environ, **texts}
