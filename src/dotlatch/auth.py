@@ -16,7 +16,7 @@ Needs portable.py, http.py and identity.py::
 from microdot import abort
 
 from . import http
-from .identity import as_user
+from .identity import as_user, is_active
 from .portable import b64_decode, call, deny_websocket, utf8, warn_once, wraps
 
 TYPE_CHECKING = False
@@ -121,16 +121,20 @@ class BaseAuth:
             warn_once(self.scheme + ' credentials travel over plain HTTP, readable by whoever can listen to the '
                       'network; allow_http=True says that this is known, False refuses them')
         if self.throttle is None:
-            return as_user(await call(self.auth_callback, request, *given))
+            return await self._check(request, given)
         account = given[0] if len(given) > 1 else ''
         source = http.source(request)
         wait = self.throttle.attempt(account, source)
         if wait:
             http.too_many(request, wait)
-        user = as_user(await call(self.auth_callback, request, *given))
+        user = await self._check(request, given)
         if user is not None:
             self.throttle.succeeded(account, source)
         return user
+
+    async def _check(self, request: 'Any', given: 'tuple[str, ...]') -> 'Any':
+        user = as_user(await call(self.auth_callback, request, *given))  # type: ignore[arg-type]  # _user has looked
+        return user if user is not None and is_active(user) else None
 
     def _get_auth(self, request: 'Any') -> 'tuple[str, ...] | None':
         return None
@@ -219,24 +223,22 @@ class TokenAuth(BaseAuth):
 
     def _get_auth(self, request: 'Any') -> 'tuple[str, ...] | None':
         token = self._given(request)
-        return (token,) if token and _is_token(token) else None
+        return (token,) if token and self._is_token(token) else None
 
     def _challenge(self, request: 'Any') -> str:
         token = self._given(request)
         if token is None:
             return self._header
-        return self._header + (', error="invalid_token"' if _is_token(token) else ', error="invalid_request"')
+        return self._header + (', error="invalid_token"' if self._is_token(token) else ', error="invalid_request"')
 
     async def authentication_error(self, request: 'Any') -> 'Any':
         """The default error callback."""
         token = self._given(request)
-        abort(self.error_status if token is None or _is_token(token) else 400)
+        abort(self.error_status if token is None or self._is_token(token) else 400)
 
-
-def _is_token(text: str) -> bool:
-    """Tell whether ``text`` is a b64token (RFC 6750 section 2.1)."""
-    body = text.rstrip('=')
-    for c in body:
-        if c not in _TOKEN68:
-            return False
-    return bool(body)
+    def _is_token(self, text: str) -> bool:
+        """Tell whether ``text`` is a b64token (RFC 6750 section 2.1), or in a header of its own, one printable word."""
+        if self.header.lower() != 'authorization':
+            return all('!' <= c <= '~' for c in text)
+        body = text.rstrip('=')
+        return bool(body) and all(c in _TOKEN68 for c in body)

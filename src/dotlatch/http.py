@@ -1,6 +1,6 @@
 """What dotlatch asks of a request and adds to a response, whichever server and whichever way Microdot ends it.
 
-Needs origin.py::
+Needs portable.py and origin.py::
 
     from dotlatch.http import on_response
 
@@ -9,6 +9,7 @@ Needs origin.py::
 from microdot import Response, abort
 
 from .origin import quote
+from .portable import json_value, utf8
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -17,8 +18,14 @@ if TYPE_CHECKING:
 
 
 def is_https(request: 'Any') -> bool:
-    """Tell whether the request came over TLS. Microdot's own server says so in ``app.ssl`` only."""
-    return getattr(request, 'scheme', None) == 'https' or bool(getattr(request.app, 'ssl', None))
+    """Tell whether the request came over TLS. Microdot's own server says so in ``app.ssl`` only, and older releases
+    have no ``request.scheme``."""
+    scheme = getattr(request, 'scheme', None)
+    if scheme is None and hasattr(request, 'asgi_scope'):
+        scheme = request.asgi_scope.get('scheme')
+    elif scheme is None and hasattr(request, 'environ'):
+        scheme = request.environ.get('wsgi.url_scheme')
+    return scheme in ('https', 'wss') or bool(getattr(request.app, 'ssl', None))
 
 
 def is_built_in(request: 'Any') -> bool:
@@ -46,7 +53,7 @@ def is_websocket(request: 'Any') -> bool:
 
 
 def wants_page(request: 'Any') -> bool:
-    """Tell whether a redirect to a form would help: a person's browser asks for a page, or says nothing.
+    """Tell whether a redirect to a form would help: a person's browser asks for a page. So may who takes anything.
 
     WebSocket, EventSource, fetch() and JSON clients would only follow it to some HTML they cannot use.
     """
@@ -55,8 +62,8 @@ def wants_page(request: 'Any') -> bool:
         return False
     if headers.get('Sec-Fetch-Mode', 'navigate') != 'navigate' or 'json' in (request.content_type or ''):
         return False
-    accept = headers.get('Accept', '')
-    return 'text/html' in accept or not ('json' in accept or 'event-stream' in accept)
+    accept = headers.get('Accept', '*/*')
+    return 'text/html' in accept or accept.startswith('*/*')
 
 
 def source(request: 'Any') -> str:
@@ -66,7 +73,10 @@ def source(request: 'Any') -> str:
         six = address[0] == 10
         return ''.join(['%02x' % b for b in (address[8:16] if six else address[4:8])])
     host = str(address[0]) if address else ''
-    return ':'.join(host.split(':')[:4])
+    if ':' not in host:
+        return host
+    groups = host.split('::')[0].split(':')[:4]  # zeros stand between '::' and the end of these
+    return ':'.join(groups + ['0'] * (4 - len(groups))) if '::' in host else ':'.join(groups)
 
 
 # --- responses ------------------------------------------------------------------------------------
@@ -125,9 +135,10 @@ def challenge(request: 'Any', value: str) -> None:
 
 
 def _add_challenges(request: 'Any', response: 'Any') -> None:
-    if response.status_code in (400, 401) and 'WWW-Authenticate' not in response.headers:
-        response.headers['WWW-Authenticate'] = ', '.join(request.g._challenges)
+    if response.status_code in (400, 401):
         no_store(response)
+        if 'WWW-Authenticate' not in response.headers:
+            response.headers['WWW-Authenticate'] = ', '.join(request.g._challenges)
 
 
 def too_many(request: 'Any', wait: int) -> None:
@@ -149,13 +160,17 @@ def form(request: 'Any') -> 'dict[str, str]':
 
     ``request.form`` raises in the handler when a client sends bytes that are no UTF-8 or an escape that is none.
     """
+    fields: 'dict[str, str]' = {}
     try:
         given = request.form
-        if given is None:
-            given = request.json or {}
-        fields: 'dict[str, str]' = {name: given[name] for name in given}
-        for name in fields:
-            fields[name].encode()  # not a string, or one with half a surrogate pair
+        if given is None and 'json' in (request.content_type or ''):
+            given = json_value(request.body) if request.body else {}
+        for name in given or ():
+            value = given[name]
+            if value == b'':  # what Microdot makes of a name alone
+                value = ''
+            utf8(value.encode())  # no string, or none that UTF-8 has a form for
+            fields[name] = value
     except Exception:  # whatever a parser says of bytes from outside
         abort(400, 'Bad form')
     return fields

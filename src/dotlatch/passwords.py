@@ -13,13 +13,14 @@ import hashlib
 
 from .portable import (
     MICROPYTHON,
-    Key,
     b64_decode,
     b64url_encode,
     compare_digest,
+    hmac_sha256,
     in_thread,
     random_bytes,
     uptime_ms,
+    utf8,
 )
 
 if in_thread is None:
@@ -38,13 +39,14 @@ async def hash_password(password: str, iterations: 'int | None' = None) -> str:
 
     :param iterations: the cost; the default is :data:`ITERATIONS`.
     :raises TypeError: when the password is not a str.
-    :raises ValueError: for a password above 4096 bytes, or a cost above :data:`MAX_ITERATIONS`.
+    :raises ValueError: for a password above 4096 bytes or with a NUL at its end, or a cost above
+        :data:`MAX_ITERATIONS`.
     """
     if not isinstance(password, str):
         raise TypeError('a password is a str')
-    secret = password.encode()
-    if len(secret) > MAX_PASSWORD:
-        raise ValueError('a password has at most %d bytes' % MAX_PASSWORD)
+    secret = _secret(password)
+    if secret is None:
+        raise ValueError('a password is text of at most %d bytes that does not end with a NUL' % MAX_PASSWORD)
     rounds = ITERATIONS if iterations is None else iterations
     if not 0 < rounds <= MAX_ITERATIONS:
         raise ValueError('iterations are between 1 and %d' % MAX_ITERATIONS)
@@ -62,22 +64,31 @@ async def verify_password(password: str, hashed: 'str | None') -> bool:
     Anything else is false at once, without an exception: a string that is malformed, has too many iterations, or a
     password above 4096 bytes.
     """
-    known = _parse(_dummy if hashed is None else hashed)
-    try:
-        secret = password.encode()
-    except (AttributeError, UnicodeError):  # not a str, or one with a lone surrogate
-        return False
-    if known is None or len(secret) > MAX_PASSWORD:
+    known = (ITERATIONS, _dummy_salt, b'') if hashed is None else _parse(hashed)
+    secret = _secret(password) if isinstance(password, str) else None
+    if known is None or secret is None:
         return False
     rounds, salt, digest = known
-    seen = _recent_key.sign((hashed or '').encode() + b'\n' + secret)
+    seen = hmac_sha256(_recent_key, (hashed or '').encode() + b'\n' + secret)
     if hashed is not None and _is_recent(seen):
         return True
     right = compare_digest(await pbkdf2_hmac_sha256(secret, salt, rounds), digest)
-    if hashed is None or not right:
-        return False
-    _remember_recent(seen)
-    return True
+    if right:
+        _remember_recent(seen)
+    return right
+
+
+def _secret(password: str) -> 'bytes | None':
+    """Return what is hashed, or ``None`` for what is not taken as a password.
+
+    HMAC fills a key up with NULs, so a password that ends with one would be the same as without it.
+    """
+    try:
+        secret = password.encode()
+        utf8(secret)
+    except ValueError:  # half a surrogate pair
+        return None
+    return secret if len(secret) <= MAX_PASSWORD and not secret.endswith(b'\0') else None
 
 
 def needs_rehash(hashed: str, iterations: 'int | None' = None) -> bool:
@@ -100,14 +111,15 @@ def _parse(hashed: 'object') -> 'tuple[int, bytes, bytes] | None':
         return None
     try:
         digest = b64_decode(parts[3])
+        salt = parts[2].encode()
+        utf8(salt)
     except ValueError:
         return None
-    return (int(parts[1]), parts[2].encode(), digest) if len(digest) == 32 else None
+    return (int(parts[1]), salt, digest) if len(digest) == 32 else None
 
 
-# What an unknown user is checked against; nobody knows a password for it.
-_dummy = '%s$%d$%s$%s' % (ALGORITHM, ITERATIONS, b64url_encode(random_bytes(16)),
-                          binascii.b2a_base64(random_bytes(32))[:-1].decode())
+# What a user who is not there is checked against: no digest is as short as theirs.
+_dummy_salt = b64url_encode(random_bytes(16)).encode()
 
 
 # --- what was right a moment ago -------------------------------------------------------------------
@@ -118,7 +130,7 @@ _dummy = '%s$%d$%s$%s' % (ALGORITHM, ITERATIONS, b64url_encode(random_bytes(16))
 _RECENT = 8
 _RECENT_MS = 300000
 _recent: 'dict[bytes, int]' = {}
-_recent_key = Key(random_bytes(32))
+_recent_key = random_bytes(32)  # no Key, which would keep the last password
 
 
 def _is_recent(seen: bytes) -> bool:

@@ -72,7 +72,7 @@ class Throttle:
         """Take the attempt back that has just succeeded: the account's count ends, the source's goes back by one."""
         for key, _, _ in self._counts(account, source)[:1 if account else 0]:
             self._entries.pop(key, None)
-        for key in (self._digest('source', source), _OVERALL):
+        for key in (self._digest('', source), _OVERALL):
             entry = self._entries.get(key)
             if entry is not None:
                 entry[0] = max(0, entry[0] - 1)
@@ -82,7 +82,7 @@ class Throttle:
             self._known = self._known[-15:] + [pair]
 
     def _counts(self, account: str, source: str) -> 'list[tuple[bytes, int, int]]':
-        counts = [(self._digest('source', source), self.source_free, self.longest),
+        counts = [(self._digest('', source), self.source_free, self.longest),
                   (_OVERALL, self.overall_free, 5)]
         if account:
             pair = self._digest(account, source)
@@ -91,7 +91,7 @@ class Throttle:
 
     def _digest(self, kind: str, name: str) -> bytes:
         """Return a key of fixed size: names are as long as a stranger likes."""
-        return self._key.sign((kind.lower() + '\n' + name).encode())[:8]
+        return self._key.sign(repr((kind.lower(), name)).encode())[:8]
 
     def _new_entry(self, key: bytes, now: int) -> 'list[int]':
         entry = [0, 0, now]

@@ -9,7 +9,7 @@ Needs portable.py, strictjson.py, passwords.py and files.py::
     users.get_by_id(user.id)
 """
 from . import files, passwords, strictjson
-from .portable import b64url_encode, file_version, random_bytes
+from .portable import b64url_encode, file_version, random_bytes, warn_once
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -103,7 +103,10 @@ class MemoryUsers:
         if user is not None and hashed and passwords.needs_rehash(hashed):
             stronger = await passwords.hash_password(password)
             if user.password_hash == hashed:
-                self._set(user, stronger, user.session_version)
+                try:
+                    self._set(user, stronger, user.session_version)
+                except OSError:  # a full disk keeps nobody out
+                    warn_once('a better password hash could not be kept')
         return user
 
     async def set_password(self, user: User, password: str) -> None:
@@ -168,7 +171,7 @@ class FileUsers(MemoryUsers):
         if data is not None:
             try:
                 for fields in strictjson.loads(data)['users']:
-                    users.append(User(*[fields[name] for name in _FIELDS]))
+                    users.append(_user(fields))
             except (ValueError, TypeError, KeyError):
                 raise ValueError(self.path + ' is not a file of users: put a copy back, or move it away') from None
         # The objects of users who are still there stay the same ones, so that who holds one sees the change.
@@ -192,6 +195,17 @@ class FileUsers(MemoryUsers):
         users = [{name: getattr(user, name) for name in _FIELDS} for user in self._users.values()]
         files.replace(self.path, strictjson.dumps({'format': 1, 'users': users}))
         self._version = file_version(self.path)
+
+
+def _user(fields: 'dict[str, Any]') -> User:
+    """Return the user that a file describes; ValueError, KeyError or TypeError for what describes none."""
+    user = User(*[fields[name] for name in _FIELDS])
+    right = (type(user.id) in (str, int) and type(user.name) is str and type(user.is_active) is bool
+             and type(user.session_version) is int and (user.password_hash is None or type(user.password_hash) is str)
+             and type(fields['scopes']) is list and all(type(scope) is str for scope in user.scopes))
+    if not right:
+        raise ValueError('not a user')
+    return user
 
 
 def _folded(name: str) -> str:

@@ -1,0 +1,543 @@
+"""What each example of the documentation is to do: a check has the example's name, with `_` for `-`.
+
+`before_NAME`, when there is one, runs first, and `example.shows(text)` has the page searched for what was printed.
+"""
+import asyncio
+import binascii
+import builtins
+import sys
+
+from dotlatch import passwords
+
+GOOD = 'correct horse battery staple'
+CHEAP = 1000  # iterations: the defaults are a server's and take a while
+
+
+class Namespace:
+    """Stands in for a module or object of a board."""
+
+    def __init__(self, **names):
+        for name in names:
+            setattr(self, name, names[name])
+
+
+def basic(name, password):
+    return {'Authorization': 'Basic ' + binascii.b2a_base64((name + ':' + password).encode())[:-1].decode()}
+
+
+def cookie_of(client):
+    return client.cookies.get('session')
+
+
+async def add_anna(users):
+    """The account that the page has its reader make."""
+    return await users.create('anna', GOOD)
+
+
+async def get(client, path, headers=None):
+    return await client.get(path, headers=dict(headers or {}))
+
+
+def cheap_hashes():
+    passwords.ITERATIONS = CHEAP
+
+
+# --- index, README, board ---------------------------------------------------------------------------
+
+async def _basic_page(example):
+    await add_anna(example['users'])
+    client = example.client()
+    refused = await get(client, '/')
+    assert refused.status_code == 401
+    assert refused.headers['WWW-Authenticate'] == 'Basic realm="Greenhouse", charset="UTF-8"'
+    assert (await get(client, '/', basic('anna', 'a wrong guess'))).status_code == 401
+    assert (await get(client, '/', basic('nobody', GOOD))).status_code == 401
+    assert (await get(client, '/', basic('anna', GOOD))).text == 'Hello, anna'
+    with open('users.json') as file:
+        assert GOOD not in file.read()
+
+
+async def index_login(example):
+    await _basic_page(example)
+    assert example.served == [{'port': 8000}]
+
+
+async def readme_1(example):
+    await _basic_page(example)
+    assert example.served == [{'port': 8000}]
+
+
+async def board_basic(example):
+    await _basic_page(example)
+    assert example.served == [{'host': '0.0.0.0', 'port': 80}]
+
+
+class Wlan:
+    def __init__(self, kind):
+        self.asked = 0
+        self.found = True
+
+    def active(self, on):
+        assert on
+
+    def connect(self, ssid, password):
+        self.found = password == 'its password'
+
+    def isconnected(self):
+        self.asked += 1
+        return self.found and self.asked > 1
+
+    def ifconfig(self):
+        return ('192.168.1.50', '255.255.255.0', '192.168.1.1', '192.168.1.1')
+
+
+def before_board_wifi():
+    sys.modules['network'] = Namespace(WLAN=Wlan, STA_IF=0)
+
+
+async def board_wifi(example):
+    example.names['time'] = Namespace(sleep=lambda seconds: None)
+    assert example['connect']('my network', 'its password') == '192.168.1.50'
+    try:
+        example['connect']('my network', 'another')
+    except OSError as error:
+        assert 'no Wi-Fi' in str(error)
+    else:
+        raise AssertionError('connected with a wrong password')
+
+
+def before_board_account():
+    before_board_wifi()
+    answers = ['anna', GOOD]
+    builtins.input = lambda prompt: answers.pop(0)
+
+
+async def board_account(example):
+    assert example.printed == ['<User anna>']
+    example.shows(example.printed[0])
+    assert await example['users'].authenticate('anna', GOOD) is not None
+    await example.fails_later(example['users'].create('Anna', GOOD))
+
+
+def before_board_main():
+    before_board_account()
+    sys.modules['wifi'] = Namespace(connect=lambda ssid, password: '192.168.1.50')
+
+
+async def board_main(example):
+    assert example.printed == ['The page is on http://192.168.1.50']
+    assert example.served[-1] == {'host': '0.0.0.0', 'port': 80}
+    client = example.client()
+    page = await get(client, '/login')
+    assert 'type="password"' in page.text and page.headers['Content-Type'].startswith('text/html')
+    await _log_in_and_out(example, client)
+    _errors_of_an_unfinished_app(example)
+    with open('users.json', 'w') as file:
+        file.write('{"users": 5}')
+    example.fails(type(example['users']), 'users.json')
+
+
+def _errors_of_an_unfinished_app(example):
+    from dotlatch.login import Login
+    from dotlatch.session import session_of
+    request = Namespace(app=Namespace(), subapp=None)
+    example.fails(session_of, request)
+    load = Login()._load(None, 1, '')
+    example.fails(load.send, None)
+
+
+async def _log_in_and_out(example, client):
+    sent_away = await get(client, '/')
+    assert (sent_away.status_code, sent_away.headers['Location']) == (302, '/login?next=/')
+    for_a_program = await get(client, '/', {'Accept': 'application/json'})
+    assert for_a_program.status_code == 401
+    form = {'Content-Type': 'application/x-www-form-urlencoded'}
+    wrong = await client.post('/login', headers=dict(form), body='username=anna&password=guess')
+    assert wrong.status_code == 403
+    malformed = await client.post('/login', headers=dict(form), body=b'username=%ff%zz\xff')
+    assert malformed.status_code in (400, 403)
+    right = await client.post('/login?next=/', headers=dict(form), body='username=anna&password=' + GOOD)
+    assert (right.status_code, right.headers['Location']) == (302, '/')
+    assert (await get(client, '/')).status_code == 200
+    stolen = {'Cookie': 'session=' + cookie_of(client)}
+    assert (await client.post('/logout')).status_code == 303
+    assert cookie_of(client) is None
+    assert (await get(client, '/', stolen)).status_code == 302
+
+
+def before_board_clock():
+    before_board_main()
+    sys.modules['ntptime'] = Namespace(settime=lambda: None)
+
+
+async def board_clock(example):
+    assert int(example.printed[0]) > 1767225600
+    from dotlatch import portable
+    await get(example.client(), '/login')
+    await example.client().post('/login', headers={'Content-Type': 'application/x-www-form-urlencoded'},
+                                body='username=anna&password=' + GOOD)
+    assert len(portable._warned) == 1
+    example.shows('dotlatch: ' + portable._warned[0])
+
+
+# --- CPython ----------------------------------------------------------------------------------------
+
+async def cpython_app(example):
+    client = example.client()
+    assert (await get(client, '/')).text == 'Visit number 1'
+    assert (await get(client, '/')).text == 'Visit number 2'
+    assert (await get(client, '/?x=1')).text == 'Visit number 3'
+
+
+async def cpython_logout(example):
+    app, login, users = example.app, example['login'], example['users']
+    anna = await add_anna(users)
+
+    @app.get('/in')
+    async def log_in(request):
+        return await login.login_user(request, anna)
+
+    @app.get('/who')
+    @login
+    async def who(request):
+        return request.g.current_user.name
+
+    phone, desk = example.client(), example.client()
+    for client in (phone, desk):
+        await get(client, '/in')
+        assert (await get(client, '/who')).text == 'anna'
+    assert (await phone.post('/logout')).status_code == 303
+    assert (await get(desk, '/who')).status_code == 302
+
+
+# --- coming from Microdot ---------------------------------------------------------------------------
+
+async def microdot_import(example):
+    from dotlatch.session import _SHORT_KEY
+    example.shows(_SHORT_KEY)
+    assert example.app._session.decode(example.app._session.encode({'x': 1})) == {'x': 1}
+    assert example['BasicAuth'] and example['TokenAuth'] and example['with_session']
+
+
+async def microdot_order(example):
+    app, login = example.app, example['login']
+
+    @app.get('/in')
+    async def log_in(request):
+        return await login.login_user(request, {'id': 0})
+
+    client = example.client()
+    assert (await get(client, '/account')).status_code == 302
+    await get(client, '/in')
+    assert (await get(client, '/account')).text == 'Hello, Anna'
+
+
+# --- sessions ---------------------------------------------------------------------------------------
+
+async def session_counter(example):
+    app, client, with_session = example.app, example.client(), example['with_session']
+    first = await get(client, '/')
+    assert first.text == 'Visit number 1'
+    assert (await get(client, '/')).text == 'Visit number 2'
+    attributes = first.headers['Set-Cookie'][0].split('; ')[1:]
+    assert sorted(attributes) == ['HttpOnly', 'Path=/', 'SameSite=Lax']
+    # The figures of "What fits".
+    seen = []
+
+    @app.get('/fill/<int:size>')
+    @with_session
+    async def fill(request, session, size):
+        session.clear()
+        session['x'] = 'x' * (size - len('{"x":""}'))
+        try:
+            session.save()
+        except ValueError as error:
+            seen.append(str(error))
+        return ''
+
+    await get(example.client(), '/fill/1608')
+    example.shows('ValueError: ' + seen.pop())
+    await get(example.client(), '/fill/1180')
+    assert not seen
+    await get(example.client(), '/fill/1210')
+    assert seen
+
+    @app.get('/bytes')
+    @with_session
+    async def put_bytes(request, session):
+        session['x'] = b'bytes'
+        example.fails(session.save)
+        return ''
+
+    await get(example.client(), '/bytes')
+
+    @app.get('/ws')
+    @with_session
+    async def websocket(request, session):
+        session['x'] = 1
+        example.fails(session.save)
+        return ''
+
+    await get(example.client(), '/ws', {'Upgrade': 'websocket'})
+
+
+async def session_delete(example):
+    client = example.client()
+    await get(client, '/')
+    stolen = {'Cookie': 'session=' + cookie_of(client)}
+    assert (await get(example.client(), '/', stolen)).text == 'Visit number 2'
+    assert (await client.post('/forget')).text == 'Forgotten'
+    assert cookie_of(client) is None
+    assert (await get(example.client(), '/', stolen)).text == 'Visit number 1'
+
+
+async def session_regenerate(example):
+    client = example.client()
+    await get(client, '/')
+    stolen = {'Cookie': 'session=' + cookie_of(client)}
+    assert (await client.post('/pin')).text == 'Open'
+    assert (await get(client, '/')).text == 'Visit number 2'
+    assert (await get(example.client(), '/', stolen)).text == 'Visit number 1'
+
+
+async def session_rotation(example):
+    from dotlatch.session import Session
+    before = Session(secret_key=example['old'])
+    client = example.client()
+    client.cookies['session'] = before.encode({'visits': 6})
+    assert (await get(client, '/')).text == 'Visit number 7'
+    after = Session(secret_key=example['new'])
+    assert after.decode(cookie_of(client)) == {'visits': 7}
+    assert before.decode(cookie_of(client)) == {}
+    example.fails(lambda: Session(secret_key='short', require_strong_key=True))
+
+
+# --- auth -------------------------------------------------------------------------------------------
+
+async def auth_basic(example):
+    await _basic_page(example)
+    refused = await get(example.client(), '/')
+    example.shows('WWW-Authenticate: ' + refused.headers['WWW-Authenticate'])
+    from dotlatch.identity import as_user
+    example.fails(as_user, True)
+    if sys.implementation.name != 'micropython':
+        import logging
+        records = []
+        handler = logging.Handler()
+        handler.emit = records.append
+        logging.getLogger('dotlatch').addHandler(handler)
+        from dotlatch import portable
+        portable._warned.clear()
+        await get(example.client(), '/', basic('anna', GOOD))
+        example.shows(records[0].getMessage())
+
+
+async def auth_bearer(example):
+    client = example.client()
+    token = example.printed[0]
+    right = await get(client, '/temperature', {'Authorization': 'bearer ' + token})
+    assert right.json == {'celsius': 21, 'for': 'pump-7'}
+    for given, status in ((None, 401), (token[:-2], 401), ('no token', 400)):
+        answer = await get(client, '/temperature', {'Authorization': 'Bearer ' + given} if given else {})
+        assert answer.status_code == status
+        example.shows(answer.headers['WWW-Authenticate'])
+
+
+async def auth_optional(example):
+    await add_anna(example['users'])
+    client = example.client()
+    assert (await get(client, '/hello')).text == 'Hello, stranger'
+    assert (await get(client, '/hello', basic('anna', GOOD))).text == 'Hello, anna'
+    refused = await get(client, '/')
+    assert (refused.status_code, refused.json) == (401, {'error': 'log in first'})
+    assert 'Basic' in refused.headers['WWW-Authenticate']
+
+
+# --- login ------------------------------------------------------------------------------------------
+
+async def login_form(example):
+    anna = await add_anna(example['users'])
+    client = example.client()
+    assert 'type="password"' in (await get(client, '/login')).text
+    await _log_in_and_out(example, client)
+    _errors_of_an_unfinished_app(example)
+    anna.is_active = False
+    login = example['login']
+    await example.fails_later(login.login_user(None, anna))
+    from dotlatch.identity import user_id
+    example.fails(user_id, {'name': 'anna'})
+
+
+async def login_password(example):
+    await add_anna(example['users'])
+    form = {'Content-Type': 'application/x-www-form-urlencoded'}
+    here, elsewhere = example.client(), example.client()
+    for client in (here, elsewhere):
+        await client.post('/login', headers=dict(form), body='username=anna&password=' + GOOD)
+        assert (await get(client, '/')).text == 'Hello, anna'
+    for body, status in (('current=guess&new=a+long+enough+one', 403), ('current=' + GOOD + '&new=short', 400),
+                         ('current=' + GOOD + '&new=a+long+enough+one', 302)):
+        assert (await here.post('/password', headers=dict(form), body=body)).status_code == status
+    assert (await get(here, '/')).text == 'Hello, anna'
+    assert (await get(elsewhere, '/')).status_code == 302
+
+
+# --- throttle ---------------------------------------------------------------------------------------
+
+async def throttle_basic(example):
+    await add_anna(example['users'])
+    client = example.client()
+    for _ in range(11):
+        assert (await get(client, '/', basic('anna', 'guess'))).status_code == 401
+    refused = await get(client, '/', basic('anna', GOOD))
+    example.shows('HTTP/1.0 %d %s' % (refused.status_code, refused.reason or refused.text))
+    example.shows('Retry-After: ' + refused.headers['Retry-After'])
+    await asyncio.sleep(1.1)
+    assert (await get(client, '/', basic('anna', GOOD))).status_code == 200
+
+
+async def throttle_form(example):
+    await add_anna(example['users'])
+    client = example.client()
+    form = {'Content-Type': 'application/x-www-form-urlencoded'}
+    answers = []
+    for _ in range(12):
+        answers.append((await client.post('/check', headers=dict(form), body='username=anna&password=x')).status_code)
+    assert answers == [403] * 11 + [429]
+    await asyncio.sleep(1.1)
+    right = await client.post('/check', headers=dict(form), body='username=anna&password=' + GOOD)
+    assert right.text == 'Welcome'
+
+
+before_throttle_basic = before_throttle_form = cheap_hashes
+
+
+# --- passwords, users -------------------------------------------------------------------------------
+
+async def passwords_hash(example):
+    assert example.printed == ['True', 'False', 'False']
+    assert passwords.ITERATIONS == (2500 if sys.implementation.name == 'micropython' else 600000)
+    assert passwords.MAX_ITERATIONS == (1000000 if sys.implementation.name == 'micropython' else 10000000)
+    await example.fails_later(passwords.hash_password(b'bytes'))
+    await example.fails_later(passwords.hash_password('x' * 4097))
+    await example.fails_later(passwords.hash_password('x', iterations=0))
+    hashed = (await passwords.hash_password('x', iterations=2500)).split('$')
+    example.shows('$'.join(hashed[:2]))
+    assert [len(part) for part in hashed[2:]] == [22, 44]
+
+
+def before_users_file():
+    cheap_hashes()
+
+
+before_users_changes = before_users_own = before_users_file
+
+
+async def users_file(example):
+    from dotlatch.users import FileUsers, MemoryUsers
+    assert example.printed == ['<User anna>', 'None', 'True']
+    users = FileUsers('users.json', max_users=2)
+    await example.fails_later(users.create('Anna', GOOD))
+    await example.fails_later(users.create(' ben', GOOD))
+    await example.fails_later(users.create('b\nen', GOOD))
+    await users.create('ben', GOOD)
+    await example.fails_later(users.create('carl', GOOD))
+    assert len(MemoryUsers()) == 0 and len(users) == 2
+    with open('users.json', 'w') as file:
+        file.write('not these')
+    example.fails(FileUsers, 'users.json')
+
+
+async def users_changes(example):
+    assert example.printed == ['0']
+
+
+async def users_own(example):
+    check = example['check']
+    assert await check(None, 'anna', GOOD) == {'id': 'anna', 'name': 'anna'}
+    assert await check(None, 'anna', 'guess') is None
+    assert await check(None, 'nobody', GOOD) is None
+
+
+# --- tokens, JSON, portable, helpers ----------------------------------------------------------------
+
+async def tokens_encode(example):
+    assert example.printed == ['anna', 'for another purpose']
+    for line in example.printed:
+        example.shows(line)
+    tokens, key = example['tokens'], example['key']
+    old = tokens.encode({'exp': 1}, key)
+    for token, error in (('a.b', tokens.InvalidToken), ('a.b.c', tokens.InvalidSignature),
+                         (old, tokens.ExpiredToken)):
+        try:
+            tokens.decode(token, key)
+        except tokens.TokenError as found:
+            assert type(found) is error
+            example.shows(str(found))
+        else:
+            raise AssertionError(error)
+    example.fails(tokens.encode, {'x': b'bytes'}, key)
+    example.fails(tokens.encode, {'exp': 'tomorrow'}, key)
+
+
+async def tokens_audience(example):
+    assert example.printed == ['anna', 'for another audience']
+
+
+async def tokens_links(example):
+    client = example.client()
+    link = (await get(client, '/share')).text
+    assert link.startswith('/log.csv?day=3&expires=')
+    assert (await get(client, link)).text == 'time,celsius\n'
+    assert (await get(client, link.replace('day=3', 'day=4'))).status_code == 403
+    assert (await get(client, '/log.csv?day=3')).status_code == 403
+
+
+async def strictjson_refuses(example):
+    line = example.printed.pop(0)
+    assert example['loads'](eval(line)) == {'name': 'Anna', 'scopes': ['admin']}
+    assert example.printed == ['refused'] * 4
+    dumps = example['dumps']
+    deep = []
+    for _ in range(40):
+        deep = [deep]
+    for value in (b'', {1}, {1: 1}, 1e999, deep):
+        example.fails(dumps, [value])
+
+
+async def portable_clock(example):
+    clock, uptime, code, same = example.printed
+    assert int(clock) > 1767225600 and int(uptime) >= 0 and len(code) == 43 and same == 'True'
+
+
+async def portable_call(example):
+    assert example.printed == ['Hello, Anna'] * 3
+
+
+async def helpers_all(example):
+    assert example.printed == ['43', '/log?day=3', '/', 'None', 'True']
+
+
+async def helpers_form(example):
+    client = example.client()
+    form = {'Content-Type': 'application/x-www-form-urlencoded'}
+    assert (await client.post('/name', headers=dict(form), body='name=Anna')).text == 'Hello, Anna'
+    assert (await client.post('/name', body={'name': 'Anna'})).text == 'Hello, Anna'
+    assert (await client.post('/name', headers=dict(form), body=b'name=\xff')).status_code == 400
+    assert (await client.post('/name', body={'name': 5})).status_code == 400
+    assert (await client.post('/name')).text == 'Hello, stranger'
+
+
+# --- about ------------------------------------------------------------------------------------------
+
+async def security_stolen(example):
+    assert example.printed == ['Anna', 'nobody']
+
+
+def before_decisions_imports():
+    for name in [name for name in sys.modules if name.startswith('dotlatch')]:
+        del sys.modules[name]
+
+
+async def decisions_imports(example):
+    assert example.printed == ['auth', 'identity', 'portable']

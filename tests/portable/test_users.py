@@ -1,0 +1,399 @@
+"""Users in memory and in a file: found by name and id, kept whole, and nothing is lost when a disk fails."""
+import asyncio
+import os
+
+from disk import Disk, held, put
+
+from dotlatch import passwords
+from dotlatch.passwords import hash_password, needs_rehash
+from dotlatch.users import FileUsers, MemoryUsers, User
+
+PASSWORD = 'correct horse battery staple'
+ANOTHER = 'another horse battery staple'
+
+
+class Cheap:
+    """Hashes that cost little: what is tested here does not depend on it."""
+    def __init__(self, iterations=2):
+        self.iterations = iterations
+
+    def __enter__(self):
+        self._kept = passwords.ITERATIONS
+        passwords.ITERATIONS = self.iterations
+
+    def __exit__(self, *error):
+        passwords.ITERATIONS = self._kept
+
+
+class Counted:
+    """How many hashes are computed."""
+    def __enter__(self):
+        self.count = 0
+        self._kept = kept = passwords.pbkdf2_hmac_sha256
+
+        async def counting(*args):
+            self.count += 1
+            return await kept(*args)
+
+        passwords.pbkdf2_hmac_sha256 = counting
+        return self
+
+    def __exit__(self, *error):
+        passwords.pbkdf2_hmac_sha256 = self._kept
+
+
+def fresh():
+    for name in os.listdir('.'):
+        os.remove(name)
+
+
+def both():
+    """The two kinds of users, both empty; the file's in a folder of its own."""
+    fresh()
+    return [('memory', MemoryUsers()), ('file', FileUsers('users.json'))]
+
+
+async def error_of(awaitable):
+    try:
+        await awaitable
+    except Exception as error:
+        return error
+    return None
+
+
+async def test_a_user_is_found_by_name_and_id():
+    with Cheap():
+        for kind, users in both():
+            anna = await users.create('Anna', PASSWORD, ['admin'])
+            await users.create('Bert', PASSWORD)
+            assert users.get_by_id(anna.id) is anna and users.get_by_name('Anna') is anna, kind
+            assert anna.scopes == ['admin'] and anna.is_active and anna.name == 'Anna', kind
+            assert len(users) == 2, kind
+
+
+async def test_what_is_no_name_or_id_finds_nobody():
+    with Cheap():
+        for kind, users in both():
+            await users.create('anna', PASSWORD)
+            for odd in ('', 'ann', 'anna ', ' anna', 'anna\0', None, 0, 5, True, b'anna', ['anna'], {}, (), object(), '\ud800', 1.5, 'x' * 10000):
+                assert users.get_by_name(odd) is None, (kind, odd)
+                assert users.get_by_id(odd) is None, (kind, odd)
+            assert users.get_by_id('anna') is None, kind
+
+
+async def test_names_differ_by_more_than_the_case_of_ascii_letters():
+    with Cheap():
+        for kind, users in both():
+            anna = await users.create('Anna', PASSWORD)
+            assert users.get_by_name('ANNA') is anna and users.get_by_name('anna') is anna, kind
+            assert isinstance(await error_of(users.create('aNNA', PASSWORD)), ValueError), kind
+            umlaut = await users.create('\xc4nna', PASSWORD)
+            assert users.get_by_name('\xc4NNA') is umlaut and users.get_by_name('\xe4nna') is None, kind
+            assert users.get_by_name('\u0391nna') is None, kind
+            kelvin = await users.create('\u212aarl', PASSWORD)
+            assert users.get_by_name('karl') is None and users.get_by_name('\u212aARL') is kelvin, kind
+
+
+async def test_names_that_nobody_should_have_are_refused():
+    for kind, users in both():
+        for name in ('', ' ', 'a ', ' a', '\n', 'a\nb', 'a\0', '\x7f', 'a\x1bb', 'x' * 65, None, 5, b'anna', ['a']):
+            assert isinstance(await error_of(users.create(name, PASSWORD)), ValueError), (kind, name)
+        assert len(users) == 0 and os.listdir('.') == [], kind
+
+
+async def test_names_that_people_have_are_taken():
+    with Cheap():
+        for kind, users in both():
+            for name in ('a', 'x' * 64, "O'Neill", 'anna@example.com', '\u7530\u4e2d', 'a b', '\U0001f511', '<b>', '"', '\\', '{}', ':,'):
+                user = await users.create(name, PASSWORD)
+                assert users.get_by_name(name) is user, (kind, name)
+
+
+async def test_the_password_opens_the_account_and_nothing_else_does():
+    with Cheap():
+        for kind, users in both():
+            anna = await users.create('anna', PASSWORD)
+            assert await users.authenticate('anna', PASSWORD) is anna, kind
+            assert await users.authenticate('ANNA', PASSWORD) is anna, kind
+            for name, password in (('anna', ''), ('anna', PASSWORD + ' '), ('anna', PASSWORD.upper()), ('anna', anna.password_hash), ('bert', PASSWORD), ('', PASSWORD), ('', ''), (None, None), ('anna', None), (None, PASSWORD), (5, 5), ('anna', b'x'), (b'anna', PASSWORD), (['anna'], [PASSWORD])):
+                assert await users.authenticate(name, password) is None, (kind, name, password)
+
+
+async def test_B5_every_refusal_costs_one_hash():
+    with Cheap():
+        for kind, users in both():
+            await users.create('anna', PASSWORD)
+            (await users.create('gone', PASSWORD)).is_active = False
+            for name in ('anna', 'gone', 'nobody', '', 'x' * 5000, '\0'):
+                with Counted() as counted:
+                    assert await users.authenticate(name, 'wrong') is None
+                assert counted.count == 1, (kind, name[:10], counted.count)
+
+
+async def test_a_disabled_account_and_one_without_a_password_stay_closed():
+    with Cheap():
+        for kind, users in both():
+            anna = await users.create('anna', PASSWORD)
+            anna.is_active = False
+            assert await users.authenticate('anna', PASSWORD) is None, kind
+            anna.is_active = True
+            for nothing in (None, '', '!', '*', PASSWORD):
+                anna.password_hash = nothing
+                for password in (PASSWORD, '', '!', '*', 'None'):
+                    assert await users.authenticate('anna', password) is None, (kind, nothing, password)
+
+
+async def test_a_new_password_takes_the_place_of_the_old_one():
+    with Cheap():
+        for kind, users in both():
+            anna = await users.create('anna', PASSWORD)
+            assert await users.authenticate('anna', PASSWORD) is anna, kind
+            await users.set_password(anna, ANOTHER)
+            assert await users.authenticate('anna', PASSWORD) is None, kind
+            assert await users.authenticate('anna', ANOTHER) is anna, kind
+
+
+async def test_S6_ending_sessions_counts_a_version_up_and_keeps_the_password():
+    with Cheap():
+        for kind, users in both():
+            anna = await users.create('anna', PASSWORD)
+            before, hashed = anna.session_version, anna.password_hash
+            users.end_sessions(anna)
+            users.end_sessions(anna)
+            assert anna.session_version == before + 2 and anna.password_hash == hashed, kind
+
+
+async def test_a_removed_user_is_gone_and_the_name_is_free_with_another_id():
+    with Cheap():
+        for kind, users in both():
+            anna = await users.create('anna', PASSWORD)
+            users.remove(anna)
+            assert users.get_by_id(anna.id) is None and users.get_by_name('anna') is None and len(users) == 0, kind
+            assert await users.authenticate('anna', PASSWORD) is None, kind
+            again = await users.create('anna', PASSWORD)
+            assert not again.id == anna.id, kind
+
+
+async def test_a_name_is_given_once_even_when_two_ask_at_the_same_moment():
+    with Cheap(50):
+        for kind, users in both():
+            results = await asyncio.gather(*[error_of(users.create(name, PASSWORD)) for name in ('anna', 'ANNA', 'anna', 'bert')])
+            assert len([error for error in results if error is None]) == 2, (kind, results)
+            assert len(users) == 2, kind
+
+
+async def test_the_number_of_users_has_a_bound():
+    fresh()
+    with Cheap():
+        for users in (MemoryUsers(max_users=2), FileUsers('users.json', max_users=2)):
+            await users.create('a', PASSWORD)
+            await users.create('b', PASSWORD)
+            assert isinstance(await error_of(users.create('c', PASSWORD)), ValueError)
+            assert len(users) == 2 and users.get_by_name('c') is None
+
+
+async def test_P3_a_hash_below_todays_cost_is_made_anew_when_the_password_is_at_hand():
+    for kind, users in both():
+        with Cheap(2):
+            anna = await users.create('anna', PASSWORD)
+            old = anna.password_hash
+        with Cheap(30):
+            assert await users.authenticate('anna', 'wrong') is None and anna.password_hash == old, kind
+            assert await users.authenticate('anna', PASSWORD) is anna, kind
+            assert not anna.password_hash == old and not needs_rehash(anna.password_hash), kind
+            new = anna.password_hash
+            assert await users.authenticate('anna', PASSWORD) is anna and anna.password_hash == new, kind
+            if kind == 'file':
+                assert FileUsers('users.json').get_by_name('anna').password_hash == new
+
+
+async def test_P3_who_cannot_keep_a_better_hash_is_let_in_all_the_same():
+    fresh()
+    with Cheap(2):
+        users = FileUsers('users.json')
+        anna = await users.create('anna', PASSWORD)
+    before = held('users.json')
+    with Cheap(30):
+        with Disk(fail_at=1):  # the flash is full, or read-only
+            assert await users.authenticate('anna', PASSWORD) is anna
+    assert held('users.json') == before
+    assert FileUsers('users.json').get_by_name('anna').password_hash == anna.password_hash
+
+
+def test_ids_are_random_and_long():
+    ids = set()
+    for _ in range(30):
+        with Cheap():
+            ids.add(asyncio.run(MemoryUsers().create('anna', PASSWORD)).id)
+    assert len(ids) == 30
+    for id in ids:
+        assert isinstance(id, str) and len(id) >= 12
+
+
+# --- the file ---------------------------------------------------------------------------------------
+
+async def test_users_are_there_again_after_a_restart():
+    fresh()
+    with Cheap():
+        users = FileUsers('users.json')
+        anna = await users.create('Anna \xe9\U0001f511', PASSWORD, ['admin', '\xe9'])
+        bert = await users.create('bert', PASSWORD)
+        users.end_sessions(bert)
+        again = FileUsers('users.json')
+        for user in (anna, bert):
+            same = again.get_by_id(user.id)
+            assert (same.id, same.name, same.password_hash, same.scopes, same.is_active, same.session_version) == (
+                user.id, user.name, user.password_hash, user.scopes, user.is_active, user.session_version)
+        assert (await again.authenticate('anna \xe9\U0001f511', PASSWORD)).id == anna.id
+        again.remove(again.get_by_id(bert.id))
+        assert FileUsers('users.json').get_by_name('bert') is None
+
+
+def test_no_file_is_made_before_there_is_a_user():
+    fresh()
+    users = FileUsers('users.json')
+    assert len(users) == 0 and users.get_by_name('anna') is None and os.listdir('.') == []
+
+
+async def test_H3_the_file_holds_no_password():
+    fresh()
+    with Cheap():
+        users = FileUsers('users.json')
+        anna = await users.create('anna', PASSWORD)
+        await users.set_password(anna, ANOTHER)
+        assert PASSWORD.encode() not in held('users.json') and ANOTHER.encode() not in held('users.json')
+        assert b'pbkdf2_sha256$' in held('users.json')
+
+
+CORRUPT = [b'', b' ', b'{', b'[]', b'{}', b'null', b'5', b'"users"', b'users', b'\xff\xfe', b'\0' * 100, b'{"users":5}', b'{"users":null}', b'{"users":"x"}', b'{"users":{}x}', b'{"users":[5]}', b'{"users":[null]}', b'{"users":["anna"]}', b'{"users":[[]]}', b'{"users":[{}]}',
+           b'{"users":[{"id":"1"}]}', b'{"users":[{"id":"1","name":"a"}]}', b'{"users":[],"users":[]}', b'{"format":1,"users":[],}', b"{'users':[]}", b'{"users":[]', b'{"users":[]}}', b'{"users":[{]}']
+FIELDS = '{"format":1,"users":[{"id":%s,"name":%s,"password_hash":%s,"scopes":%s,"is_active":%s,"session_version":%s}]}'
+WRONG_TYPES = [('{}', '"a"', 'null', '[]', 'true', '0'), ('[]', '"a"', 'null', '[]', 'true', '0'), ('null', '"a"', 'null', '[]', 'true', '0'), ('"1"', '5', 'null', '[]', 'true', '0'), ('"1"', 'null', 'null', '[]', 'true', '0'), ('"1"', '["a"]', 'null', '[]', 'true', '0'), ('"1"', '{}', 'null', '[]', 'true', '0'),
+               ('"1"', '"a"', 'null', '5', 'true', '0'), ('"1"', '"a"', 'null', 'null', 'true', '0')]
+
+
+def test_S11_a_corrupt_file_is_a_value_error_and_is_left_as_it_is():
+    fresh()
+    rows = CORRUPT + [(FIELDS % row).encode() for row in WRONG_TYPES]
+    whole = (FIELDS % ('"1"', '"a"', 'null', '["x"]', 'true', '0')).encode()
+    put('users.json', whole)
+    assert FileUsers('users.json').get_by_id('1').name == 'a'
+    rows += [whole[:size] for size in range(1, len(whole), 7)]
+    wrong = []
+    for row in rows:
+        put('users.json', row)
+        try:
+            wrong.append((row, len(FileUsers('users.json'))))
+        except ValueError as error:
+            if 'users.json' not in str(error):
+                wrong.append((row, str(error)))
+        except Exception as error:
+            wrong.append((row, repr(error)))
+        assert held('users.json') == row and os.listdir('.') == ['users.json'], row
+    assert wrong == [], wrong
+
+
+async def test_H4_a_failing_disk_loses_no_user_at_any_step():
+    """Whatever fails: the program and the file agree, and both hold the old state or the new one."""
+    async def create(users):
+        await users.create('bert', PASSWORD)
+
+    async def change(users):
+        await users.set_password(users.get_by_name('anna'), ANOTHER)
+
+    async def end(users):
+        users.end_sessions(users.get_by_name('anna'))
+
+    async def remove(users):
+        users.remove(users.get_by_name('anna'))
+
+    with Cheap():
+        for action in (create, change, end, remove):
+            for fat in (False, True):
+                for step in range(1, 12):
+                    fresh()
+                    users = FileUsers('users.json')
+                    await users.create('anna', PASSWORD)
+                    before = state(users)
+                    with Disk(fail_at=step, dead=False, fat=fat) as disk:
+                        failed = await error_of(action(users))
+                    after = state(FileUsers('users.json'))
+                    assert state(users) == after, (action, fat, step, failed)
+                    assert (after == before) is (failed is not None), (action, fat, step, failed)
+                    await users.create('carl', PASSWORD)  # and the next one works
+                    assert FileUsers('users.json').get_by_name('carl') is not None
+                    if disk.steps < step:
+                        break
+                assert disk.steps < step, 'more steps than were tried'
+
+
+def state(users):
+    return sorted([[user.id, user.name, user.password_hash, user.session_version] for user in [users.get_by_name(name) for name in ('anna', 'bert')] if user])
+
+
+async def test_H4_a_power_cut_at_any_step_leaves_users_that_can_be_read():
+    with Cheap():
+        for fat in (False, True):
+            for step in range(1, 8):
+                fresh()
+                users = FileUsers('users.json')
+                anna = await users.create('anna', PASSWORD)
+                old = anna.password_hash
+                with Disk(fail_at=step, fat=fat):
+                    await error_of(users.set_password(anna, ANOTHER))
+                after = FileUsers('users.json')
+                user = after.get_by_id(anna.id)
+                assert user is not None, (fat, step)
+                password = PASSWORD if user.password_hash == old else ANOTHER
+                assert await after.authenticate('anna', password) is user, (fat, step)
+
+
+async def test_H4_a_power_cut_at_the_first_user_leaves_a_board_that_starts():
+    with Cheap():
+        for step in range(1, 6):
+            fresh()
+            with Disk(fail_at=step):
+                await error_of(FileUsers('users.json').create('anna', PASSWORD))
+            users = FileUsers('users.json')
+            assert len(users) in (0, 1), step
+            if not len(users):
+                await users.create('anna', PASSWORD)
+            assert FileUsers('users.json').get_by_name('anna') is not None, step
+
+
+async def test_H4_nothing_is_written_by_looking_or_logging_in():
+    fresh()
+    with Cheap():
+        users = FileUsers('users.json')
+        await users.create('anna', PASSWORD)
+        with Disk() as disk:
+            for _ in range(5):
+                users.get_by_name('anna')
+                users.get_by_name('nobody')
+                await users.authenticate('anna', PASSWORD)
+                await users.authenticate('anna', 'wrong')
+                await users.authenticate('nobody', 'wrong')
+        assert disk.steps == 0
+
+
+async def test_H3_neither_repr_nor_errors_show_a_password_or_hash():
+    with Cheap():
+        for kind, users in both():
+            anna = await users.create('anna', 'hunter22 hunter22')
+            for action in (users.create('anna', 'hunter22'), users.create('a\n', 'hunter22'), users.create('b', 'hunter22' * 1000), users.set_password(anna, 'hunter22' * 1000), users.create('c', b'hunter22')):
+                error = await error_of(action)
+                assert error is not None and 'hunter22' not in str(error) + repr(error), kind
+            for text in (repr(anna), str(anna), repr([anna]), '{}'.format(anna), repr(users)):
+                assert 'hunter22' not in text and 'pbkdf2' not in text and anna.password_hash[-20:] not in text, text
+    put('users.json', b'{"users":[{"password_hash":"pbkdf2_sha256$hunter22"}]}')
+    try:
+        FileUsers('users.json')
+    except ValueError as error:
+        assert 'hunter22' not in str(error) + repr(error)
+
+
+def test_a_user_has_its_own_list_of_scopes():
+    scopes = ['a']
+    first, second = User('1', 'a', scopes=scopes), User('2', 'b', scopes=scopes)
+    first.scopes.append('admin')
+    assert scopes == ['a'] and second.scopes == ['a'] and User('3', 'c').scopes == []
