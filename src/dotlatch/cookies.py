@@ -23,9 +23,9 @@ def read(request: 'Any', name: str) -> 'list[str]':
     """
     text = request.headers.get('Cookie') or ''
     if hasattr(request, 'asgi_scope'):
-        lines = [value for header, value in request.asgi_scope['headers'] if header == b'cookie']
-        if len(lines) > 1:
-            text = b';'.join(lines).decode()
+        sent = request.asgi_scope['headers']
+        if len(sent) != len(request.headers):  # some header came twice
+            text = b';'.join([value for header, value in sent if header == b'cookie']).decode()
     elif hasattr(request, 'environ'):
         text = text.replace(',', ';')
     start = name + '='

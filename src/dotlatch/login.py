@@ -69,13 +69,22 @@ class Login:
         if not is_active(user):
             raise ValueError('a user who is not active cannot log in')
         ext = session_of(request)
-        self._begin(request, ext, user, True, {name: v for name, v in ext.get(request).items() if name in keep})
+        kept = {name: value for name, value in ext.get(request).items() if name in keep}
+        if self._may_be_remembered(request):
+            self._remember_me().forget(request)
+        parent = None
         if remember:
-            self._remember_me().issue(request, user, 30 if remember is True else int(remember))
+            parent = self._remember_me().issue(request, user, 30 if remember is True else int(remember))
+        try:
+            self._begin(request, ext, user, True, kept, None, parent)
+        except ValueError:  # no room for what was kept: then nothing is remembered either
+            if remember:
+                self._remember_me().forget(request)
+            raise
         return redirect(safe_next(request.args.get('next'), redirect_url))
 
     def _begin(self, request: 'Any', ext: 'Session', user: 'Any', fresh: bool, data: 'dict[str, Any]',
-               max_age: 'int | None' = None) -> None:
+               max_age: 'int | None', parent: 'list[Any] | None') -> None:
         session = ext.get(request)
         session.clear()
         session.update(data)
@@ -84,16 +93,21 @@ class Login:
         mark = stamp(user, ext.keys[0])
         if mark:
             session['_stamp'] = mark
-        session.regenerate(max_age)
+        ext.renew(session, max_age, parent)
         session.save()
         request.g._login_user = request.g.current_user = user
+        request.g._login_fresh = fresh
 
     async def logout_user(self, request: 'Any') -> None:
         """Log the visitor out: session and remember-me cookie go, and copies of them are worth nothing."""
         session_of(request).delete(request)
-        if self.remember_name in request.headers.get('Cookie', '') or hasattr(request.g, '_remember'):
+        if self._may_be_remembered(request):
             self._remember_me().forget(request)
         request.g._login_user = request.g.current_user = None
+        request.g._login_fresh = False
+
+    def _may_be_remembered(self, request: 'Any') -> bool:
+        return self.remember_name in request.headers.get('Cookie', '') or hasattr(request.g, '_remember')
 
     def _remember_me(self) -> 'RememberMe':
         from . import remember  # loaded by those who use it
@@ -108,9 +122,15 @@ class Login:
             return g._login_user
         ext = session_of(request)
         session = ext.get(request)
+        g._login_fresh = False
         user = None
         if '_user_id' in session:
             user = await self._load(ext, session['_user_id'], session.get('_stamp', ''))
+            if user is not None:
+                g._login_fresh = session.get('_fresh') is True
+                if len(ext.keys) > 1 and session.get('_stamp', '') != stamp(user, ext.keys[0]):
+                    session['_stamp'] = stamp(user, ext.keys[0])  # the key of the old one may go tomorrow
+                    session.save()
         if user is None and self.remember_name in request.headers.get('Cookie', ''):
             user = await self._restore(request, ext)
         g._login_user = user
@@ -122,10 +142,10 @@ class Login:
         found = self._remember_me().find(request)
         if found is None:
             return None
-        identity, mark, left = found
+        identity, mark, left, parent = found
         user = await self._load(ext, identity, mark)
         if user is not None and not http.is_websocket(request):
-            self._begin(request, ext, user, False, {}, min(left, ext.max_age))
+            self._begin(request, ext, user, False, {}, min(left, ext.max_age), parent)
         return user
 
     async def _load(self, ext: 'Session', identity: 'Any', mark: 'Any') -> 'Any':
@@ -158,7 +178,7 @@ class Login:
         @wraps(f)
         async def wrapper(request: 'Any', *args: 'Any', **kwargs: 'Any') -> 'Any':
             user = await self.get_current_user(request)
-            if user is None or session_of(request).get(request).get('_fresh') is not True:
+            if user is None or not request.g._login_fresh:
                 return await self._refuse(request, args)
             return await call(f, request, *args, **kwargs)
         return wrapper
@@ -166,7 +186,7 @@ class Login:
     async def _refuse(self, request: 'Any', args: 'tuple[Any, ...]') -> 'Any':
         if not http.wants_page(request):
             # The scheme is the one of draft-broyer-http-cookie-auth: a 401 has to name some way in.
-            http.challenge(request, 'Cookie realm="login", form-action="%s"' % quote(self.login_url))
+            http.challenge(request, 'Cookie realm="login", form-action="%s"' % quote(self.login_url, b'?=&'))
             await deny_websocket(request, 401, args)
             abort(401)
         url = http.url_as_sent(request)

@@ -26,22 +26,29 @@ class RememberMe:
     def __init__(self, name: str) -> None:
         self.name = name
 
-    def issue(self, request: 'Any', user: 'Any', days: int) -> None:
-        """Have the response set the cookie, good for ``days`` from now."""
+    def issue(self, request: 'Any', user: 'Any', days: int) -> 'list[Any]':
+        """Have the response set the cookie, good for ``days`` from now.
+
+        Returns what sessions that come of it have as their parent: id, end and clock. They end with it.
+        """
         ext = session_of(request)
         claims: 'dict[str, Any]' = {'jti': random_id(), 'sub': user_id(user)}
         mark = stamp(user, ext.keys[0])
         if mark:
             claims['stamp'] = mark
-        self._respond(request, tokens.encode(claims, ext.keys[0], TYP, days * _DAY), days * _DAY)
+        claims = tokens.with_lifetime(claims, days * _DAY)
+        self._respond(request, tokens.encode(claims, ext.keys[0], TYP), days * _DAY)
+        end, by_uptime = tokens.end_of(claims)
+        return [claims['jti'], end, by_uptime]
 
-    def find(self, request: 'Any') -> 'tuple[Any, Any, int] | None':
-        """Return user id, stamp and the seconds left of the one token that is accepted; ``None`` for none or two."""
+    def find(self, request: 'Any') -> 'tuple[Any, Any, int, list[Any]] | None':
+        """Return user id, stamp, seconds left and parent of the only token that is accepted, or ``None``."""
         found = None
         for claims, end, by_uptime in self._accepted(request):
             if found is not None:
                 return None
-            found = claims.get('sub'), claims.get('stamp', ''), end - tokens.time_on(by_uptime)
+            left = end - tokens.time_on(by_uptime)
+            found = claims.get('sub'), claims.get('stamp', ''), left, [claims['jti'], end, by_uptime]
         return found
 
     def forget(self, request: 'Any') -> None:

@@ -64,7 +64,7 @@ class SessionDict(dict):  # type: ignore[type-arg]  # a dictionary of whatever J
 
         :param max_age: seconds from now after which it ends at the latest.
         """
-        session_of(self.request)._renew(self, max_age)
+        session_of(self.request).renew(self, max_age)
 
 
 class Session:
@@ -219,7 +219,8 @@ class Session:
 
     def _ended(self, claims: 'dict[str, Any]') -> bool:
         end, by_uptime = tokens.end_of(claims)
-        return self.revoked.has(claims['jti'], end, by_uptime)
+        parent = claims.get('parent')
+        return self.revoked.has(claims['jti'], end, by_uptime) or (parent is not None and self.revoked.has(*parent))
 
     def update(self, request: 'Any', session: 'dict[str, Any]') -> None:
         """Keep ``session`` in the cookie of this response; what :meth:`SessionDict.save` calls."""
@@ -251,9 +252,15 @@ class Session:
         if http.is_built_in(request):
             # All the cookies of a host come back in one line, which the server drops with the request when it is too
             # long: the visitor would be locked out of every page.
-            line = request.headers.get('Cookie', '')
-            others = sum([len(pair.strip()) + 2 for pair in line.split(';') if not pair.strip().startswith(name + '=')])
-            limit = min(limit, Request.max_readline - len('Cookie: \r\n') - others)
+            others = {}
+            for pair in request.headers.get('Cookie', '').split(';'):
+                others[pair.strip().split('=', 1)[0]] = len(pair.strip()) + len('; ')
+            coming = getattr(request.g, '_remember', None)  # set by this response too
+            if coming:
+                coming_name = self.cookie_name(request, coming[0])
+                others[coming_name] = len(coming_name) + 1 + len(coming[1]) + len('; ')
+            others.pop(name, None)
+            limit = min(limit, Request.max_readline - len('Cookie: \r\n') - sum(others.values()))
         if size > limit:
             raise ValueError('the session cookie would be %d bytes, %d fit: keep less in the session' % (size, limit))
 
@@ -264,16 +271,22 @@ class Session:
     def delete(self, request: 'Any') -> None:
         """End the session for good; what :meth:`SessionDict.delete` calls."""
         session = self.get(request)
-        self._renew(session, None)
+        self.renew(session)
         session.clear()
         session._claims = None
         session._cookie = '' if session._had_cookie else None
 
-    def _renew(self, session: SessionDict, max_age: 'int | None') -> None:
+    def renew(self, session: SessionDict, max_age: 'int | None' = None, parent: 'list[Any] | None' = None) -> None:
+        """End the session under its old id and give it a new one; see :meth:`SessionDict.regenerate`.
+
+        :param parent: id, end and clock of another token, with which the session ends too.
+        """
         old = session._claims
         if old is not None:
             self.revoked.add(old['jti'], *tokens.end_of(old))
         session._claims = self._new_claims(max_age)
+        if parent is not None:
+            session._claims['parent'] = parent
         session._cookie = None
 
     # --- tokens -----------------------------------------------------------------------------------

@@ -100,14 +100,22 @@ class MemoryUsers:
         hashed = user.password_hash if user is not None else None
         if not await passwords.verify_password(password, hashed):
             return None
-        if user is not None and hashed and passwords.needs_rehash(hashed):
+        if user is None or hashed is None:
+            return None
+        if passwords.needs_rehash(hashed):
             stronger = await passwords.hash_password(password)
-            if user.password_hash == hashed:
+            if self._is_current(user, hashed):
                 try:
                     self._set(user, stronger, user.session_version)
+                    hashed = stronger
                 except OSError:  # a full disk keeps nobody out
                     warn_once('a better password hash could not be kept')
-        return user
+        return user if self._is_current(user, hashed) else None
+
+    def _is_current(self, user: User, hashed: str) -> bool:
+        """Tell whether the account is still what it was before the wait for a hash."""
+        self._refresh()
+        return self._users.get(user.id) is user and user.is_active and user.password_hash == hashed
 
     async def set_password(self, user: User, password: str) -> None:
         """Give the user another password, which ends the sessions that the old one opened."""
@@ -129,6 +137,9 @@ class MemoryUsers:
             raise
 
     def _set(self, user: User, hashed: 'str | None', version: int) -> None:
+        self._refresh()
+        if self._users.get(user.id) is not user:
+            raise ValueError('that user is not there any more')
         before = user.password_hash, user.session_version
         user.password_hash, user.session_version = hashed, version
         try:

@@ -26,7 +26,7 @@ class Disk:
 
     def step(self):
         self.steps += 1
-        if self.fail_at and (self.steps == self.fail_at or self.dead and self.steps > self.fail_at):
+        if self.fail_at and (self.steps == self.fail_at or (self.dead and self.steps > self.fail_at)):
             raise Cut(5)
 
     def __enter__(self):

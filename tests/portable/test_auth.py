@@ -72,7 +72,8 @@ async def test_optional_runs_either_way():
     for app, right, wrong in ((basic_app(), basic(*ANNA), basic('anna', 'wrong')),
                               (bearer_app(), bearer('right-token'), bearer('wrong-token'))):
         for headers, expected in ((right, 'user: anna'), (wrong, 'user: None'), ({}, 'user: None'),
-                                  ({'Authorization': 'junk'}, 'user: None'), ({'Authorization': 'Basic %'}, 'user: None')):
+                                  ({'Authorization': 'junk'}, 'user: None'),
+                                  ({'Authorization': 'Basic %'}, 'user: None')):
             res = await Client(app).get('/optional', headers)
             assert (res.status_code, res.text) == (200, expected), headers
 
@@ -297,7 +298,8 @@ async def test_flaw_A2_what_only_looks_like_a_yes_opens_nothing():
     class Someone:
         pass
 
-    for verdict in (True, (None, 'bad password'), ('Forbidden', 403), ('anna',), ['anna'], [], (), {'anna'}, b'anna', 1.5,
+    for verdict in (True, (None, 'bad password'), ('Forbidden', 403),
+                    ('anna',), ['anna'], [], (), {'anna'}, b'anna', 1.5,
                     Response('Forbidden', 403), ValueError('wrong'), HTTPException(401), Someone, function,
                     lambda: None, check_pair):
         async def check(request, *given):
@@ -423,8 +425,10 @@ async def test_B3_the_scheme_is_compared_whole_and_in_any_case():
                          ('bAsIc ' + token, True), ('Basic   ' + token, True),
                          ('Basicx ' + token, False), ('xBasic ' + token, False), ('Basic' + token, False),
                          ('Basic\t' + token, False), ('Basic:' + token, False), ('Basic=' + token, False),
-                         ('Bearer ' + token, False), ('Basic, ' + token, False), (token, False), ('"Basic" ' + token, False),
-                         ('Basic Basic ' + token, False), ('B\u0430sic ' + token, False), ('Ba\u017fic ' + token, False)):
+                         ('Bearer ' + token, False), ('Basic, ' + token, False), (token, False),
+                         ('"Basic" ' + token, False),
+                         ('Basic Basic ' + token, False), ('B\u0430sic ' + token, False),
+                         ('Ba\u017fic ' + token, False)):
         res = await Client(basic_app()).get('/', {'Authorization': value})
         assert res.status_code == (200 if opens else 401), value
 
@@ -441,7 +445,8 @@ HOSTILE_BASIC = [
     b'YW5uYTpjb3JyZWN0IGhvcnNl=', b'YW5uYTpjb3JyZWN0IGhvcnNl====', b'YW5uYTpjb3JyZWN0IGhvcnNl!',
     b'YW5uYTpjb3JyZWN0IGhvcnNl YW5uYQ==', b'YW5uYTpj b3JyZWN0IGhvcnNl', b'YW5uYTpjb3JyZWN0IGhvcnNl, Basic YTpi',
     b'YW5uYTpjb3JyZWN0IGhvcnNl,YTpi', b'YW5uYTpjb3JyZWN0IGhvcnNl;x', b'YW5uYTpjb3JyZWN0IGhvcnNl realm="x"',
-    b'\xff', b'YW5uYTpjb3JyZWN0IGhvcnNl\xe9', b'"YW5uYTpjb3JyZWN0IGhvcnNl"', b"b'YW5uYTpj'", b'=YW5uYTpjb3JyZWN0IGhvcnNl',
+    b'\xff', b'YW5uYTpjb3JyZWN0IGhvcnNl\xe9', b'"YW5uYTpjb3JyZWN0IGhvcnNl"', b"b'YW5uYTpj'",
+    b'=YW5uYTpjb3JyZWN0IGhvcnNl',
     b'YW5uYTpjb3JyZWN0IGhvcnNl\\n', b'YW5uYTpjb3JyZWN0\tIGhvcnNl', b'YW5uYTpjb3JyZWN0IGhvcnN', b'-_8=', b'~~~~',
     b'W' * 2000, b'////', b'null',
 ]
@@ -499,8 +504,10 @@ async def test_B4_control_characters_are_refused():
 
 async def test_B4_the_first_colon_splits_and_the_rest_is_the_password():
     for pair, expected in (('anna:pw', ('anna', 'pw')), ('anna:p:w', ('anna', 'p:w')), ('anna::', ('anna', ':')),
-                           (':pw', ('', 'pw')), (':', ('', '')), ('anna:', ('anna', '')), (' anna : pw ', (' anna ', ' pw ')),
-                           ('caf\xe9:\u2603\U0001f512', ('caf\xe9', '\u2603\U0001f512')), ('a"b\\:c,d=', ('a"b\\', 'c,d=')),
+                           (':pw', ('', 'pw')), (':', ('', '')), ('anna:', ('anna', '')),
+                           (' anna : pw ', (' anna ', ' pw ')),
+                           ('caf\xe9:\u2603\U0001f512', ('caf\xe9', '\u2603\U0001f512')),
+                           ('a"b\\:c,d=', ('a"b\\', 'c,d=')),
                            ('a%3Ab:c', ('a%3Ab', 'c')), ('a:\ufeff\xa0', ('a', '\ufeff\xa0'))):
         app = basic_app()
         await Client(app).get('/', {'Authorization': 'Basic ' + b64(pair)})
@@ -626,8 +633,10 @@ async def test_R1_a_wrong_token_is_an_invalid_token():
 
 
 async def test_R1_a_malformed_token_is_an_invalid_request_and_never_reaches_the_callback():
-    for given in (b'', b' ', b'a b', b'right-token x', b'right-token,', b'right-token, Bearer right-token', b'"right-token"',
-                  b'a=b', b'=', b'==', b'=a', b'<script>', b'a\x01', b'a\x7f', b'a\tb', 'caf\xe9'.encode(), b'a;b', b'a:b',
+    for given in (b'', b' ', b'a b', b'right-token x', b'right-token,', b'right-token, Bearer right-token',
+                  b'"right-token"',
+                  b'a=b', b'=', b'==', b'=a', b'<script>', b'a\x01', b'a\x7f', b'a\tb', 'caf\xe9'.encode(), b'a;b',
+                  b'a:b',
                   b'a%b', b"a'b", b'{"a":1}', b'\\'):
         app = bearer_app()
         res = await Client(app).get('/', [('Authorization', b'Bearer ' + given)])
@@ -700,7 +709,8 @@ async def test_R4_a_token_travels_in_the_header_only():
 async def test_R4_nothing_of_the_request_is_echoed():
     canary = 'CANARY'
     for app in (basic_app(), bearer_app(), bearer_app(header='X-API-Key'), basic_app(error_status=403)):
-        for headers in (basic(canary, canary), bearer(canary), {'Authorization': canary}, {'Authorization': canary + ' x'},
+        for headers in (basic(canary, canary), bearer(canary), {'Authorization': canary},
+                        {'Authorization': canary + ' x'},
                         {'Authorization': 'Basic ' + canary}, {'Authorization': 'Bearer "' + canary},
                         {'X-API-Key': canary}, {'X-API-Key': canary + ' "'}):
             res = await Client(app).get('/?' + canary, headers)

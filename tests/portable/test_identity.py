@@ -99,7 +99,8 @@ def test_get_reads_objects_and_dictionaries():
 
 
 def test_the_id_is_the_users_or_the_bare_name_itself():
-    table = [(Person(id=1), 1), (Person(id=0), 0), (Person(id='x'), 'x'), ({'id': 7}, 7), ({'id': 0}, 0), ('anna', 'anna'),
+    table = [(Person(id=1), 1), (Person(id=0), 0), (Person(id='x'), 'x'), ({'id': 7}, 7), ({'id': 0}, 0),
+             ('anna', 'anna'),
              (5, 5), (0, 0), (Person(id=2 ** 70), 2 ** 70), (Person(id=-3), -3)]
     for user, expected in table:
         found = user_id(user)
@@ -121,7 +122,8 @@ def test_users_are_active_unless_they_say_otherwise():
 
 def test_S6_the_stamp_changes_with_password_and_version_and_key():
     users = [{'id': 1, 'password_hash': 'a'}, {'id': 1, 'password_hash': 'b'},
-             {'id': 1, 'password_hash': 'a', 'session_version': 1}, {'id': 1, 'password_hash': 'a', 'session_version': 2},
+             {'id': 1, 'password_hash': 'a', 'session_version': 1}, {'id': 1, 'password_hash': 'a',
+                                                                     'session_version': 2},
              {'id': 1, 'session_version': 1}, {'id': 1, 'session_version': 0}, {'id': 1, 'password_hash': ''},
              {'id': 1, 'password_hash': '1\na'}, {'id': 1, 'password_hash': 'a', 'session_version': '1\n1'}]
     stamps = [stamp(user, Key(key)) for user in users for key in (KEY, OTHER_KEY)]

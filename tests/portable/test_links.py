@@ -19,8 +19,10 @@ def check(url, key=KEY):
 
 
 def test_a_link_is_good_until_it_ends():
-    for url in ('/', '/log.csv', '/log.csv?day=3', '/a/b/c?x=1&y=2&x=3', '/log.csv?', '/a?b', '/a%20b?c=%20%26', '/%C3%A9', '/a+b?c+d', '/~a/b;c=d/e,f', '/a?url=http://x/?y=1', '/log?expires=1', '/log?signature=x',
-                '/log?a=1&signature=AAAA&expires=99', '//a/b', 'http://board.local/log?day=3', 'https://board.local:8443/', 'http://board.local'):
+    for url in ('/', '/log.csv', '/log.csv?day=3', '/a/b/c?x=1&y=2&x=3', '/log.csv?', '/a?b', '/a%20b?c=%20%26',
+                '/%C3%A9', '/a+b?c+d', '/~a/b;c=d/e,f', '/a?url=http://x/?y=1', '/log?expires=1', '/log?signature=x',
+                '/log?a=1&signature=AAAA&expires=99', '//a/b', 'http://board.local/log?day=3',
+                'https://board.local:8443/', 'http://board.local'):
         with FakeClock() as clock:
             link = sign_url(url, KEY, 60)
             assert check(link) is True, url
@@ -64,9 +66,14 @@ def test_T5_the_time_of_a_link_cannot_be_moved():
     with FakeClock():
         link = sign_url('/log.csv', KEY, 60)
         signature = link.rpartition('&signature=')[2]
-        for query in ('expires=%d' % (START + 61), 'expires=0%d' % (START + 60), 'expires=+%d' % (START + 60), 'expires= %d' % (START + 60), 'expires=%d.0' % (START + 60), 'expires=b%d' % (START + 60), 'expires=b99999999', 'expires=',
-                      'expires=-1', 'expires=1e99', 'expires=\u0661', 'expires=\xb2', 'Expires=%d' % (START + 60), 'expires=%d&expires=9999999999' % (START + 60), 'expires=9999999999&expires=%d' % (START + 60), 'x=1&expires=%d' % (START + 60),
-                      'expires=%d&' % (START + 60), 'expires=' + '9' * 3000, 'expires%3D' + str(START + 60), 'xexpires=%d' % (START + 60)):
+        for query in ('expires=%d' % (START + 61), 'expires=0%d' % (START + 60), 'expires=+%d' % (START + 60),
+                      'expires= %d' % (START + 60), 'expires=%d.0' % (START + 60), 'expires=b%d' % (START + 60),
+                      'expires=b99999999', 'expires=',
+                      'expires=-1', 'expires=1e99', 'expires=\u0661', 'expires=\xb2', 'Expires=%d' % (START + 60),
+                      'expires=%d&expires=9999999999' % (START + 60), 'expires=9999999999&expires=%d' % (START + 60),
+                      'x=1&expires=%d' % (START + 60),
+                      'expires=%d&' % (START + 60), 'expires=' + '9' * 3000, 'expires%3D' + str(START + 60),
+                      'xexpires=%d' % (START + 60)):
             assert check('/log.csv?' + query + '&signature=' + signature) is False, query
         assert check('/log.csv&expires=%d&signature=%s' % (START + 60, signature)) is False
         assert check('/log.csv/expires=%d&signature=%s' % (START + 60, signature)) is False
@@ -74,8 +81,11 @@ def test_T5_the_time_of_a_link_cannot_be_moved():
 
 def test_T7_query_and_path_do_not_run_into_each_other():
     with FakeClock():
-        for url, others in (('/a/b?c=d', ('/a?b?c=d', '/a/b/c=d', '/a?/b&c=d', '/a/b?c=d&', '/a/b?&c=d', '/a/b?c=e', '/a/b?c=d&c=e', '/A/b?c=d', '/a/b/?c=d', '//a/b?c=d', '/a//b?c=d', '/a/./b?c=d', '/x/../a/b?c=d', 'a/b?c=d')),
-                            ('/a', ('/a/', '/a%00', '/a\0', '/', '', '/b', '/a;x', '/a%3Fx=1', '/a%23', '/a%2F', '/%2Fa', '/a%5C', '/a\\'))):
+        for url, others in (('/a/b?c=d', ('/a?b?c=d', '/a/b/c=d', '/a?/b&c=d', '/a/b?c=d&', '/a/b?&c=d', '/a/b?c=e',
+                                          '/a/b?c=d&c=e', '/A/b?c=d', '/a/b/?c=d', '//a/b?c=d', '/a//b?c=d',
+                                          '/a/./b?c=d', '/x/../a/b?c=d', 'a/b?c=d')),
+                            ('/a', ('/a/', '/a%00', '/a\0', '/', '', '/b', '/a;x', '/a%3Fx=1', '/a%23', '/a%2F',
+                                    '/%2Fa', '/a%5C', '/a\\'))):
             tail = sign_url(url, KEY, 60)[len(url):]
             for other in others:
                 for mark in ('?', '&'):
@@ -84,7 +94,8 @@ def test_T7_query_and_path_do_not_run_into_each_other():
 
 def test_a_path_that_the_server_has_decoded_is_the_same_path():
     with FakeClock():
-        for sent, decoded in (('/a%20b', '/a b'), ('/%C3%A9', '/\xe9'), ('/%61', '/a'), ('/a%2Bb', '/a+b'), ('/%e2%98%83', '/\u2603'), ('/a%26b', '/a&b'), ('/a%3db', '/a=b')):
+        for sent, decoded in (('/a%20b', '/a b'), ('/%C3%A9', '/\xe9'), ('/%61', '/a'), ('/a%2Bb', '/a+b'),
+                              ('/%e2%98%83', '/\u2603'), ('/a%26b', '/a&b'), ('/a%3db', '/a=b')):
             tail = sign_url(sent, KEY, 60)[len(sent):]
             assert check(decoded + tail) is True, decoded
             assert check(sent.lower() + tail) is True, sent
@@ -95,13 +106,16 @@ def test_the_host_is_not_part_of_a_link_and_the_rest_of_a_whole_address_is():
         link = sign_url('http://board.local/log?day=3', KEY, 60)
         path = link[len('http://board.local'):]
         assert check(path) is True and check('https://192.168.1.5:80' + path) is True
-        for url in ('http://' + path, 'http:/' + path, 'http:///x' + path, 'http://board.local/x' + path, 'x' + path, '/http://board.local' + path, 'a/b://c' + path):
+        for url in ('http://' + path, 'http:/' + path, 'http:///x' + path, 'http://board.local/x' + path, 'x' + path,
+                    '/http://board.local' + path, 'a/b://c' + path):
             assert check(url) is (url == 'http://' + path), url
 
 
 def test_addresses_that_two_servers_could_read_differently_are_not_signed():
     with FakeClock():
-        for url in ('', 'log.csv', '?a=b', '/a#b', '/a?b#c', '/a%', '/a%2', '/a%zz', '/a%2Fb', '/a%2fb', '/a%25b', '/a%3Fb', '/a%23', '/a%00', '/a%0d%0ab', '/a%7f', '/a\nb', '/a\0', '/a\\b', '/a%5Cb', '/a?b c', '/a?b\n', '/a?\xe9', '/a?b\0', '/a?b\x7f',
+        for url in ('', 'log.csv', '?a=b', '/a#b', '/a?b#c', '/a%', '/a%2', '/a%zz', '/a%2Fb', '/a%2fb', '/a%25b',
+                    '/a%3Fb', '/a%23', '/a%00', '/a%0d%0ab', '/a%7f', '/a\nb', '/a\0', '/a\\b', '/a%5Cb', '/a?b c',
+                    '/a?b\n', '/a?\xe9', '/a?b\0', '/a?b\x7f',
                     '/a%+1', '/a% 1', '/a%\xe9', '#', 'javascript:alert(1)', '*'):
             try:
                 link = sign_url(url, KEY, 60)
@@ -112,7 +126,9 @@ def test_addresses_that_two_servers_could_read_differently_are_not_signed():
 
 def test_every_link_that_is_made_can_be_used_or_is_refused_when_it_is_made():
     with FakeClock():
-        for url in ('/' + 'a' * 3000, '/' + 'a' * 5000, '/?' + 'a' * 9000, '/\ud800', '/?\ud800', '/\xe9', '/\U0001f511', '/%ff', '/%c0%ba', '/a b', '/&signature=x', '/?&signature=x', '/?expires=b5&', '/?&&', '/%3D', '/?a=%2F', '/?a=%zz'):
+        for url in ('/' + 'a' * 3000, '/' + 'a' * 5000, '/?' + 'a' * 9000, '/\ud800', '/?\ud800', '/\xe9',
+                    '/\U0001f511', '/%ff', '/%c0%ba', '/a b', '/&signature=x', '/?&signature=x', '/?expires=b5&',
+                    '/?&&', '/%3D', '/?a=%2F', '/?a=%zz'):
             try:
                 link = sign_url(url, KEY, 60)
             except ValueError:
@@ -122,9 +138,15 @@ def test_every_link_that_is_made_can_be_used_or_is_refused_when_it_is_made():
 
 def test_anything_that_is_no_link_is_refused_without_an_exception():
     with FakeClock():
-        for url in ('', '/', '?', '&signature=', '/?signature=', '/?&signature=', '/?expires=&signature=', '/?expires=1&signature=', '/?expires=9999999999&signature=' + 'A' * 43, 'expires=9999999999&signature=AAAA', '/?expires=9999999999&signature=\xe9',
-                    '/\udcff?expires=9999999999&signature=AAAA', '/?expires=9999999999&signature=\udcff', '/?expires=\udcff&signature=A', '\0', '/' * 9000, '/?expires=9999999999' + '&signature=' * 500, '%' * 100, '/%?expires=9999999999&signature=A', '://', '://?expires=1&signature=',
-                    '/?expires=' + '9' * 12 + '&signature=A', '/?expires=' + '9' * 13 + '&signature=A', '/?expires=b&signature=A', '/?expires=bb1&signature=A', '/&expires=\xb2&signature=A', '/&expires=\u0661&signature=A'):
+        for url in ('', '/', '?', '&signature=', '/?signature=', '/?&signature=', '/?expires=&signature=',
+                    '/?expires=1&signature=', '/?expires=9999999999&signature=' + 'A' * 43,
+                    'expires=9999999999&signature=AAAA', '/?expires=9999999999&signature=\xe9',
+                    '/\udcff?expires=9999999999&signature=AAAA', '/?expires=9999999999&signature=\udcff',
+                    '/?expires=\udcff&signature=A', '\0', '/' * 9000, '/?expires=9999999999' + '&signature=' * 500,
+                    '%' * 100, '/%?expires=9999999999&signature=A', '://', '://?expires=1&signature=',
+                    '/?expires=' + '9' * 12 + '&signature=A', '/?expires=' + '9' * 13 + '&signature=A',
+                    '/?expires=b&signature=A', '/?expires=bb1&signature=A', '/&expires=\xb2&signature=A',
+                    '/&expires=\u0661&signature=A'):
             assert check(url) is False, (url[:60], check(url))
 
 

@@ -56,16 +56,19 @@ class Default:
 async def test_P3_a_password_verifies_against_its_hash_and_no_other_does():
     hashed = await hash_password(RIGHT, LOW)
     assert await verify_password(RIGHT, hashed) is True
-    for wrong in ('', RIGHT[:-1], RIGHT + ' ', ' ' + RIGHT, RIGHT.upper(), '\0' + RIGHT, RIGHT + 'x', RIGHT * 2, hashed):
+    for wrong in ('', RIGHT[:-1], RIGHT + ' ', ' ' + RIGHT, RIGHT.upper(), '\0' + RIGHT, RIGHT + 'x', RIGHT * 2,
+                  hashed):
         assert await verify_password(wrong, hashed) is False, wrong
 
 
 async def test_P1_the_whole_password_counts_as_it_was_typed():
-    for password in ('', ' ', '  two  ', '\0a', 'a\0b', 'x' * 63, 'x' * 64, 'x' * 65, 'x' * 200, 'x' * 4096, '\xe9', 'e\u0301', '\u2603\U0001f511', '$', 'pbkdf2_sha256$1$a$b', '\n', '\t\r\n'):
+    for password in ('', ' ', '  two  ', '\0a', 'a\0b', 'x' * 63, 'x' * 64, 'x' * 65, 'x' * 200, 'x' * 4096, '\xe9',
+                     'e\u0301', '\u2603\U0001f511', '$', 'pbkdf2_sha256$1$a$b', '\n', '\t\r\n'):
         hashed = await hash_password(password, LOW)
         assert await verify_password(password, hashed) is True, password[:20]
         # Not a NUL at its end: HMAC fills short keys up with them (RFC 2104), so that one is no difference.
-        for other in (password + ' ', '\0!' + password, password[:-1] if password else 'x', password.strip() + '!', 'y' + password[1:]):
+        for other in (password + ' ', '\0!' + password, password[:-1] if password else 'x', password.strip() + '!',
+                      'y' + password[1:]):
             if not other == password:
                 assert await verify_password(other, hashed) is False, (password[:20], other[:20])
 
@@ -134,13 +137,24 @@ async def test_P4_impossible_costs_and_lengths_are_a_value_error():
 
 async def test_P4_odd_hashes_are_false_without_hashing_or_an_exception():
     good = await hash_password(RIGHT, LOW)
-    algorithm, cost, salt, digest = good.split('$')
+    algorithm, _, salt, digest = good.split('$')
     tail = '$' + salt + '$' + digest
-    rows = ['', '$', '$$$', '$$$$', '!', 'None', RIGHT, good[:-1], good[:-2], good + '=', good + '$', good + '$x', '$' + good, good + '\n', ' ' + good, good + ' ', good.upper(), good.replace('_', '-'), good.replace('pbkdf2', 'PBKDF2'), 'pbkdf2_sha1$3' + tail, 'pbkdf2_sha512$3' + tail,
-            'argon2$3' + tail, algorithm + tail, algorithm + '$' + salt + '$3$' + digest, algorithm + '$3$' + digest, algorithm + '$3$$' + digest, algorithm + '$3$' + salt + '$', algorithm + '$3$' + salt + '$' + digest[:-1], algorithm + '$3$' + salt + '$=' + digest, algorithm + '$3$' + salt + '$ ' + digest,
-            algorithm + '$3$' + salt + '$' + digest[:20] + '\n' + digest[20:], algorithm + '$3$' + salt + '$' + digest[:-4] + '====', algorithm + '$3$' + salt + '$' + 'A' * 40, algorithm + '$3$' + salt + '$' + 'A' * 64, algorithm + '$3$' + salt + '$' + '-' * 43 + '=', algorithm + '$3$' + salt + '$' + '\xe9' * 44, algorithm + '$3$' + 's' * 10000 + '$' + digest,
-            algorithm + '$3$' + salt + '$\ud800' + digest[1:], algorithm + '\ud800$3' + tail, algorithm + '$\ud8003' + tail]
-    rows += [algorithm + '$' + odd + tail for odd in ('', '0', '00', '-1', '+3', ' 3', '3 ', '3\n', '3.0', '1e3', '0x3', '3_0', '\u0663', '\xb3', 'three', '3' * 20, '99999999', '1099511627776', str(passwords.MAX_ITERATIONS + 1), '9' * 400, 'None', 'inf', 'true')]
+    rows = ['', '$', '$$$', '$$$$', '!', 'None', RIGHT, good[:-1], good[:-2], good + '=', good + '$', good + '$x',
+            '$' + good, good + '\n', ' ' + good, good + ' ', good.upper(), good.replace('_', '-'),
+            good.replace('pbkdf2', 'PBKDF2'), 'pbkdf2_sha1$3' + tail, 'pbkdf2_sha512$3' + tail,
+            'argon2$3' + tail, algorithm + tail, algorithm + '$' + salt + '$3$' + digest, algorithm + '$3$' + digest,
+            algorithm + '$3$$' + digest, algorithm + '$3$' + salt + '$', algorithm + '$3$' + salt + '$' + digest[:-1],
+            algorithm + '$3$' + salt + '$=' + digest, algorithm + '$3$' + salt + '$ ' + digest,
+            algorithm + '$3$' + salt + '$' + digest[:20] + '\n' + digest[20:],
+            algorithm + '$3$' + salt + '$' + digest[:-4] + '====', algorithm + '$3$' + salt + '$' + 'A' * 40,
+            algorithm + '$3$' + salt + '$' + 'A' * 64, algorithm + '$3$' + salt + '$' + '-' * 43 + '=',
+            algorithm + '$3$' + salt + '$' + '\xe9' * 44, algorithm + '$3$' + 's' * 10000 + '$' + digest,
+            algorithm + '$3$' + salt + '$\ud800' + digest[1:], algorithm + '\ud800$3' + tail,
+            algorithm + '$\ud8003' + tail]
+    rows += [algorithm + '$' + odd + tail for odd in ('', '0', '00', '-1', '+3', ' 3', '3 ', '3\n', '3.0', '1e3', '0x3',
+                                                      '3_0', '\u0663', '\xb3', 'three', '3' * 20, '99999999',
+                                                      '1099511627776', str(passwords.MAX_ITERATIONS + 1), '9' * 400,
+                                                      'None', 'inf', 'true')]
     with Counted() as counted:
         for row in rows:
             got = await outcome(verify_password(RIGHT, row))
@@ -214,7 +228,9 @@ async def test_what_was_right_a_moment_ago_does_not_make_another_hash_right():
     algorithm, cost, salt, digest = hashed.split('$')
     for _ in range(2):
         assert await verify_password(RIGHT, hashed) is True
-        for changed in ('$'.join([algorithm, cost, salt[:-1] + 'x', digest]), '$'.join([algorithm, cost, salt + 'x', digest]), '$'.join([algorithm, cost, 'x', digest]), '$'.join([algorithm, '4', salt, digest]), '$'.join([algorithm, '30', salt, digest]),
+        for changed in ('$'.join([algorithm, cost, salt[:-1] + 'x', digest]),
+                        '$'.join([algorithm, cost, salt + 'x', digest]), '$'.join([algorithm, cost, 'x', digest]),
+                        '$'.join([algorithm, '4', salt, digest]), '$'.join([algorithm, '30', salt, digest]),
                         await hash_password('another', LOW)):
             assert await verify_password(RIGHT, changed) is False, changed
 
@@ -271,7 +287,7 @@ def holds(value, secret, depth=4):
     if isinstance(value, dict):
         return holds(list(value.keys()), secret, depth - 1) or holds(list(value.values()), secret, depth - 1)
     if isinstance(value, (list, tuple, set)):
-        return any([holds(item, secret, depth - 1) for item in value])
+        return any(holds(item, secret, depth - 1) for item in value)
     if isinstance(value, type) or type(value) is type(sys):
         return False
     return holds(getattr(value, '__dict__', None) or {}, secret, depth - 1)
@@ -348,7 +364,8 @@ async def test_P4_one_that_is_cancelled_does_not_stop_the_next():
 
 
 async def test_H3_errors_do_not_quote_the_password():
-    for password, iterations in (('hunter22' * 1000, LOW), ('hunter22\ud800', LOW), ('hunter22', 0), (b'hunter22', LOW)):
+    for password, iterations in (('hunter22' * 1000, LOW), ('hunter22\ud800', LOW), ('hunter22', 0),
+                                 (b'hunter22', LOW)):
         try:
             await hash_password(password, iterations)
         except Exception as error:

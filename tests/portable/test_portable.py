@@ -228,9 +228,12 @@ def test_T3_base64url_goes_there_and_back_for_every_length_and_byte():
 
 
 def test_T3_base64url_that_is_not_canonical_is_a_value_error():
-    rows = ['=', 'A', 'AA=', 'AA==', 'AAA=', 'AAAA=', 'AAAA====', 'A=A', 'AA=A', 'AB', 'AAB', 'A_', 'AA_', '-A-B-', '+A', '++++',
-            '/w', '////', 'AA AA', ' AAAA', 'AAAA ', 'AAAA\n', '\nAAAA', 'AA\r\nAA', 'AA\tAA', 'AA\0AA', 'AAAA\0', 'AA.AA', 'AA,A',
-            'AA%3D', 'AAA\xe9', '\xe9', 'AAAA\u2028', '\uff21AAA', 'AAAA-', 'A\x80AA', 'AAAAA', '!!!!', '?AAA', 'AA?A', 'AAAA==AAAA',
+    rows = ['=', 'A', 'AA=', 'AA==', 'AAA=', 'AAAA=', 'AAAA====', 'A=A', 'AA=A', 'AB', 'AAB', 'A_', 'AA_', '-A-B-',
+            '+A', '++++',
+            '/w', '////', 'AA AA', ' AAAA', 'AAAA ', 'AAAA\n', '\nAAAA', 'AA\r\nAA', 'AA\tAA', 'AA\0AA', 'AAAA\0',
+            'AA.AA', 'AA,A',
+            'AA%3D', 'AAA\xe9', '\xe9', 'AAAA\u2028', '\uff21AAA', 'AAAA-', 'A\x80AA', 'AAAAA', '!!!!', '?AAA', 'AA?A',
+            'AAAA==AAAA',
             '====', '\\', 'AA"A', '-', '_', '\U0001f511AAA']
     for text in rows:
         assert error_of(b64url_decode, text) is ValueError, repr(text)
@@ -251,20 +254,26 @@ def test_B4_base64_with_padding_is_as_strict():
         import binascii
         text = binascii.b2a_base64(data)[:-1]
         assert b64_decode(text) == b64_decode(text.decode()) == data
-    for text in ('=', 'YQ', 'YQ=', 'YQ===', 'YR==', 'YWI', 'YWJ=', ' YQ==', 'YQ== ', 'YQ==\n', 'Y Q==', 'YQ==YQ==', '-_-_', 'YWJj=',
+    for text in ('=', 'YQ', 'YQ=', 'YQ===', 'YR==', 'YWI', 'YWJ=', ' YQ==', 'YQ== ', 'YQ==\n', 'Y Q==', 'YQ==YQ==',
+                 '-_-_', 'YWJj=',
                  'Y', 'YWJjZ', '\xe9', 'YWJj\0', '====', '#YWJj', 'YW#Jj'):
         assert error_of(b64_decode, text) is ValueError, repr(text)
 
 
 def test_T4_only_shortest_utf8_is_text():
-    rows = [(b'', ''), (b'a\0b', 'a\0b'), (b'\x7f', '\x7f'), (b'\xc2\x80', '\x80'), (b'\xdf\xbf', '\u07ff'), (b'\xe0\xa0\x80', '\u0800'),
+    rows = [(b'', ''), (b'a\0b', 'a\0b'), (b'\x7f', '\x7f'), (b'\xc2\x80', '\x80'), (b'\xdf\xbf', '\u07ff'),
+            (b'\xe0\xa0\x80', '\u0800'),
             (b'\xed\x9f\xbf', '\ud7ff'), (b'\xee\x80\x80', '\ue000'), (b'\xef\xbf\xbf', '\uffff'),
-            (b'\xf0\x90\x80\x80', '\U00010000'), (b'\xf4\x8f\xbf\xbf', '\U0010ffff'), ('\u2603\U0001f511'.encode(), '\u2603\U0001f511')]
+            (b'\xf0\x90\x80\x80', '\U00010000'), (b'\xf4\x8f\xbf\xbf', '\U0010ffff'),
+            ('\u2603\U0001f511'.encode(), '\u2603\U0001f511')]
     for data, text in rows:
         assert utf8(data) == text, data
-    for data in (b'\x80', b'\xbf', b'\xc0\x80', b'\xc0\xba', b'\xc1\xbf', b'\xc2', b'\xc2a', b'\xc2\xc2\x80', b'\xe0\x80\x80', b'\xe0\x9f\xbf',
-                 b'\xe1\x80', b'\xe1\x80a', b'\xed\xa0\x80', b'\xed\xbf\xbf', b'\xed\xa0\xbd\xed\xb8\x80', b'\xf0\x80\x80\x80',
-                 b'\xf0\x8f\xbf\xbf', b'\xf0\x90\x80', b'\xf4\x90\x80\x80', b'\xf5\x80\x80\x80', b'\xf8\x88\x80\x80\x80', b'\xfe', b'\xff',
+    for data in (b'\x80', b'\xbf', b'\xc0\x80', b'\xc0\xba', b'\xc1\xbf', b'\xc2', b'\xc2a', b'\xc2\xc2\x80',
+                 b'\xe0\x80\x80', b'\xe0\x9f\xbf',
+                 b'\xe1\x80', b'\xe1\x80a', b'\xed\xa0\x80', b'\xed\xbf\xbf', b'\xed\xa0\xbd\xed\xb8\x80',
+                 b'\xf0\x80\x80\x80',
+                 b'\xf0\x8f\xbf\xbf', b'\xf0\x90\x80', b'\xf4\x90\x80\x80', b'\xf5\x80\x80\x80',
+                 b'\xf8\x88\x80\x80\x80', b'\xfe', b'\xff',
                  b'abc\xc0\xbadef', b'ok\xe2\x98', b'\xc2\x80\x80'):
         assert error_of(utf8, data) is ValueError, data
 
@@ -309,7 +318,8 @@ def plain(name, password):
 
 async def test_whatever_shape_a_callback_has_its_answer_is_awaited():
     shapes = [('async def', check), ('lambda', lambda *args: check(*args)), ('sync wrapper', wrapped), ('plain', plain),
-              ('object with async __call__', AsyncCallable()), ('method', Methods().check), ('sync method', Methods().plain),
+              ('object with async __call__', AsyncCallable()), ('method', Methods().check),
+              ('sync method', Methods().plain),
               ('lambda, plain', lambda name, password: plain(name, password))]
     for name, f in shapes:
         assert await call(f, 'anna', 'right') == 'anna', name

@@ -755,6 +755,18 @@ async def test_S14_the_other_cookies_of_the_host_count():
     assert 200 in verdicts and 413 in verdicts
 
 
+async def test_S14_other_cookies_of_one_name_and_several_paths_all_count():
+    app = filler()
+    verdicts = []
+    for size in range(300, 400, 3):
+        browser = Client(app)
+        for path in ('/', '/fill', '/show'):
+            browser.jar[('other', path)] = ('o' * size, False, False)
+        verdicts.append((await browser.get('/fill/820')).status_code)
+        assert (await browser.get('/show')).status_code == 200, (size, len(browser.cookie_header('/show')))
+    assert 200 in verdicts and 413 in verdicts
+
+
 async def test_S14_the_limit_can_be_set():
     app = filler(max_cookie=400)
     assert (await Client(app).get('/fill/300')).status_code == 413

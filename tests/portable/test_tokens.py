@@ -55,7 +55,8 @@ def assert_refused(rows, kind=TokenError, **options):
 
 
 def test_claims_come_back_as_they_were():
-    rows = [{}, {'sub': 'anna'}, {'a': [1, None, True, False, -1, 1.5, 'x', {'b': {}}]}, {'n': 1 << 62, 'm': 1795132800}, {'\xe9\u2603': '\U0001f511'},
+    rows = [{}, {'sub': 'anna'}, {'a': [1, None, True, False, -1, 1.5, 'x', {'b': {}}]},
+            {'n': 1 << 62, 'm': 1795132800}, {'\xe9\u2603': '\U0001f511'},
             {'quote': '"\\/\b\n\t\0', 'colon': '::,{}[]'}, {'iat': START, 'nbf': START, 'exp': START + 1}]
     with FakeClock():
         for claims in rows:
@@ -67,7 +68,8 @@ def test_claims_come_back_as_they_were():
 def test_a_token_is_what_another_program_would_have_made():
     assert encode({'sub': 'anna'}, KEY) == mint()
     assert verdict(mint(b'{"typ":"JWT","alg":"HS256"}')) == {'sub': 'anna'}
-    assert verdict(mint(b' { "typ" : "JWT" ,\r\n "alg" : "HS256" , "kid" : "1" } ', b' {"sub" :"anna" }\n')) == {'sub': 'anna'}
+    assert verdict(mint(b' { "typ" : "JWT" ,\r\n "alg" : "HS256" , "kid" : "1" } ',
+                        b' {"sub" :"anna" }\n')) == {'sub': 'anna'}
 
 
 def test_the_claims_that_were_given_are_not_changed():
@@ -79,11 +81,15 @@ def test_the_claims_that_were_given_are_not_changed():
 # --- T1: one algorithm ------------------------------------------------------------------------------
 
 def test_T1_only_the_exact_algorithm_is_accepted():
-    rows = [b'"none"', b'"None"', b'"NONE"', b'"nOnE"', b'""', b'"HS384"', b'"HS512"', b'"RS256"', b'"ES256"', b'"PS256"', b'"EdDSA"', b'"hs256"', b'"Hs256"', b'"HS256 "',
-            b'" HS256"', b'"HS256\\u0000"', b'"HS25\\uff16"', b'"HS2566"', b'"HS25"', b'["HS256"]', b'{"HS256":1}', b'256', b'null', b'true', b'0', b'1.5', b'"A128GCM"', b'"dir"']
+    rows = [b'"none"', b'"None"', b'"NONE"', b'"nOnE"', b'""', b'"HS384"', b'"HS512"', b'"RS256"', b'"ES256"',
+            b'"PS256"', b'"EdDSA"', b'"hs256"', b'"Hs256"', b'"HS256 "',
+            b'" HS256"', b'"HS256\\u0000"', b'"HS25\\uff16"', b'"HS2566"', b'"HS25"', b'["HS256"]', b'{"HS256":1}',
+            b'256', b'null', b'true', b'0', b'1.5', b'"A128GCM"', b'"dir"']
     assert_refused([(alg, mint(b'{"alg":' + alg + b',"typ":"JWT"}')) for alg in rows])
-    assert_refused([('missing', mint(b'{"typ":"JWT"}')), ('empty header', mint(b'{}')), ('other name', mint(b'{"Alg":"HS256","typ":"JWT"}')),
-                    ('twice', mint(b'{"alg":"none","alg":"HS256","typ":"JWT"}')), ('twice, other order', mint(b'{"alg":"HS256","typ":"JWT","alg":"none"}'))])
+    assert_refused([('missing', mint(b'{"typ":"JWT"}')), ('empty header', mint(b'{}')),
+                    ('other name', mint(b'{"Alg":"HS256","typ":"JWT"}')),
+                    ('twice', mint(b'{"alg":"none","alg":"HS256","typ":"JWT"}')),
+                    ('twice, other order', mint(b'{"alg":"HS256","typ":"JWT","alg":"none"}'))])
 
 
 def test_T1_an_unsigned_token_is_refused():
@@ -96,7 +102,7 @@ def test_T1_an_unsigned_token_is_refused():
 
 def test_T2_every_bit_of_the_mac_counts():
     token = mint()
-    coded, _, mac = token.encode().rpartition(b'.')
+    coded = token.encode().rpartition(b'.')[0]
     right = hmac_sha256(KEY, coded)
     for bit in range(256):
         wrong = bytearray(right)
@@ -110,14 +116,17 @@ def test_T2_no_part_of_the_mac_is_enough():
     right = hmac_sha256(KEY, coded)
     rows = [(size, coded + b'.' + b64(right[:size])) for size in range(32)]
     rows += [('cut', coded + b'.' + b64(right)[:size]) for size in range(43)]
-    rows += [('more', coded + b'.' + b64(right + b'\0')), ('twice', coded + b'.' + b64(right) * 2), ('of the claims', coded + b'.' + b64(hmac_sha256(KEY, b64(CLAIMS)))),
-             ('hex', coded + b'.' + binascii.hexlify(right)), ('not coded', coded + b'.' + right), ('other key', mint(key=OTHER))]
+    rows += [('more', coded + b'.' + b64(right + b'\0')), ('twice', coded + b'.' + b64(right) * 2),
+             ('of the claims', coded + b'.' + b64(hmac_sha256(KEY, b64(CLAIMS)))),
+             ('hex', coded + b'.' + binascii.hexlify(right)), ('not coded', coded + b'.' + right),
+             ('other key', mint(key=OTHER))]
     assert_refused(rows)
 
 
 def test_T2_the_mac_is_checked_before_anything_is_read():
     wrong = '.' + 'A' * 43
-    for coded in ('!!.??', '.', 'e30.e30', b64(b'{"alg":"none"}').decode() + '.e30', b64(HEADER).decode() + '.' + b64(b'{"exp":1}').decode(), 'AAAAA.A', 'x.y'):
+    for coded in ('!!.??', '.', 'e30.e30', b64(b'{"alg":"none"}').decode() + '.e30',
+                  b64(HEADER).decode() + '.' + b64(b'{"exp":1}').decode(), 'AAAAA.A', 'x.y'):
         assert verdict(coded + wrong) is InvalidSignature, coded
 
 
@@ -138,12 +147,15 @@ def test_T2_every_change_of_one_character_is_refused():
 
 def test_T3_junk_in_base64_is_refused_though_it_is_signed():
     header, payload = b64(HEADER), b64(CLAIMS)
-    junk = [b'=', b'==', b'+', b'/', b' ', b'\n', b'\r\n', b'\t', b'\0', b'%3D', b'?', b'#', b'!', b'"', b',', b'\xc3\xa9', b'\xff', b'\x80']
+    junk = [b'=', b'==', b'+', b'/', b' ', b'\n', b'\r\n', b'\t', b'\0', b'%3D', b'?', b'#', b'!', b'"', b',',
+            b'\xc3\xa9', b'\xff', b'\x80']
     rows = []
     for j in junk:
-        for name, place in (('end', lambda text, j=j: text + j), ('start', lambda text, j=j: j + text), ('middle', lambda text, j=j: text[:4] + j + text[4:]),
+        for name, place in (('end', lambda text, j=j: text + j), ('start', lambda text, j=j: j + text),
+                            ('middle', lambda text, j=j: text[:4] + j + text[4:]),
                             ('instead', lambda text, j=j: text[:5] + j + text[6:])):
-            for part, coded in (('header', place(header) + b'.' + payload), ('payload', header + b'.' + place(payload))):
+            for part, coded in (('header', place(header) + b'.' + payload),
+                                ('payload', header + b'.' + place(payload))):
                 rows.append(((part, name, j), coded + b'.' + b64(hmac_sha256(KEY, coded))))
     assert_refused(rows)
 
@@ -153,7 +165,8 @@ def test_T3_junk_in_the_mac_is_refused():
     coded, _, mac = token.rpartition('.')
     rows = []
     for j in ('=', '==', '+', '/', ' ', '\n', '\r\n', '\t', '\0', '%3D', '?', '#', '.', '\xe9', 'A'):
-        rows += [((j, 'end'), token + j), ((j, 'start'), coded + '.' + j + mac), ((j, 'middle'), coded + '.' + mac[:20] + j + mac[20:]), ((j, 'before'), j + token)]
+        rows += [((j, 'end'), token + j), ((j, 'start'), coded + '.' + j + mac),
+                 ((j, 'middle'), coded + '.' + mac[:20] + j + mac[20:]), ((j, 'before'), j + token)]
     assert_refused(rows)
 
 
@@ -187,45 +200,62 @@ def test_T3_the_alphabet_of_plain_base64_is_refused():
 def test_T4_anything_but_three_parts_is_refused():
     token = mint()
     header, payload, mac = token.split('.')
-    rows = ['', '.', '..', '...', 'a', 'a.b', 'a.b.c', 'a.b.c.d', header, header + '.' + payload, header + '..' + mac, '.' + payload + '.' + mac, '..' + mac, token + '.', '.' + token,
-            token + '.' + mac, token + '..', token + '.' + token, token + ' ', ' ' + token, token + '\n', 'Bearer ' + token, token + ';', '"' + token + '"', token.replace('.', ','), token.replace('.', '\u3002')]
+    rows = ['', '.', '..', '...', 'a', 'a.b', 'a.b.c', 'a.b.c.d', header, header + '.' + payload, header + '..' + mac,
+            '.' + payload + '.' + mac, '..' + mac, token + '.', '.' + token,
+            token + '.' + mac, token + '..', token + '.' + token, token + ' ', ' ' + token, token + '\n',
+            'Bearer ' + token, token + ';', '"' + token + '"', token.replace('.', ','), token.replace('.', '\u3002')]
     assert_refused([(row, row) for row in rows])
-    for coded in (b'', b'.', b'a', b'..', b'a.b.c', header.encode(), payload.encode(), header.encode() + b'.', b'.' + payload.encode()):
+    for coded in (b'', b'.', b'a', b'..', b'a.b.c', header.encode(), payload.encode(), header.encode() + b'.',
+                  b'.' + payload.encode()):
         assert refused(verdict(signed(coded))), coded
 
 
 def test_T4_what_is_no_text_is_refused_as_a_token():
-    rows = [None, True, 0, 5, 1.5, [], {}, (), object(), b'', bytearray(mint().encode()), memoryview(mint().encode()), [mint()], mint, Key(KEY), {'a': 1}, '\ud800', mint() + '\udfff', '\ud800.\ud800.\ud800', b'\xff.\xff.\xff']
+    rows = [None, True, 0, 5, 1.5, [], {}, (), object(), b'', bytearray(mint().encode()), memoryview(mint().encode()),
+            [mint()], mint, Key(KEY), {'a': 1}, '\ud800', mint() + '\udfff', '\ud800.\ud800.\ud800', b'\xff.\xff.\xff']
     assert_refused([(repr(row), row) for row in rows])
 
 
 def test_T4_claims_and_header_are_json_objects():
-    rows = [b'', b'[]', b'"x"', b'1', b'null', b'true', b'[{}]', b'[["sub","anna"]]', b'{', b'}', b'{}{}', b'{},', b'x', b'foo', b'\0', b'"{}"', b'{"a":1,}', b'{a:1}', b"{'a':1}", b'{"a":NaN}',
-            b'{"a":Infinity}', b'{"a":1e999}', b'{"a":01}', b'{"a":1.}', b'{"a":"\n"}', b'{"a":"\\x"}', b'{"a":"\\ud800"}', b'{"a":1}x', b'{"a":1}\0', b'// {}', b'{"a":1 "b":2}', b'{"a" 1}', b'{1:2}', b'{"a":[1}']
+    rows = [b'', b'[]', b'"x"', b'1', b'null', b'true', b'[{}]', b'[["sub","anna"]]', b'{', b'}', b'{}{}', b'{},', b'x',
+            b'foo', b'\0', b'"{}"', b'{"a":1,}', b'{a:1}', b"{'a':1}", b'{"a":NaN}',
+            b'{"a":Infinity}', b'{"a":1e999}', b'{"a":01}', b'{"a":1.}', b'{"a":"\n"}', b'{"a":"\\x"}',
+            b'{"a":"\\ud800"}', b'{"a":1}x', b'{"a":1}\0', b'// {}', b'{"a":1 "b":2}', b'{"a" 1}', b'{1:2}',
+            b'{"a":[1}']
     assert_refused([(('claims', row), mint(payload=row)) for row in rows], InvalidToken)
     assert_refused([(('header', row), mint(row)) for row in rows])
-    assert_refused([(('header', row), mint(b'{"alg":"HS256","typ":"JWT","x":' + row[5:])) for row in rows if row.startswith(b'{"a":')])
+    assert_refused([(('header', row), mint(b'{"alg":"HS256","typ":"JWT","x":'
+                                           + row[5:])) for row in rows if row.startswith(b'{"a":')])
 
 
 def test_T4_two_equal_names_are_refused():
-    rows = [b'{"a":1,"a":2}', b'{"a":1,"a":1}', b'{"exp":9999999999,"exp":1}', b'{"a":1,"\\u0061":2}', b'{"x":{"a":1,"a":2}}', b'{"x":[{"a":1,"a":2}]}', b'{"aud":"x","aud":"y"}', b'{"a":":","a":2}']
+    rows = [b'{"a":1,"a":2}', b'{"a":1,"a":1}', b'{"exp":9999999999,"exp":1}', b'{"a":1,"\\u0061":2}',
+            b'{"x":{"a":1,"a":2}}', b'{"x":[{"a":1,"a":2}]}', b'{"aud":"x","aud":"y"}', b'{"a":":","a":2}']
     assert_refused([(row, mint(payload=row)) for row in rows], InvalidToken)
     assert_refused([(row, mint(b'{"alg":"HS256","typ":"JWT",' + row[1:])) for row in rows], InvalidToken)
-    assert_refused([('typ', mint(b'{"alg":"HS256","typ":"JWT","typ":"JWT"}')), ('alg', mint(b'{"alg":"HS256","alg":"HS256"}')), ('kid', mint(b'{"alg":"HS256","kid":"a","kid":"b"}'))])
+    assert_refused([('typ', mint(b'{"alg":"HS256","typ":"JWT","typ":"JWT"}')),
+                    ('alg', mint(b'{"alg":"HS256","alg":"HS256"}')),
+                    ('kid', mint(b'{"alg":"HS256","kid":"a","kid":"b"}'))])
 
 
 def test_T4_text_that_is_not_utf8_is_refused():
-    for bad in (b'\xff', b'\xc0\xba', b'\xed\xa0\x80', b'\xf4\x90\x80\x80', b'\xe2\x98', b'\x80', b'\xed\xa0\xbd\xed\xb4\x91'):
-        assert_refused([(bad, mint(payload=b'{"a":"' + bad + b'"}')), (bad, mint(payload=b'{"' + bad + b'":1}')), (bad, mint(payload=b'{"a"' + bad + b'1}')),
+    for bad in (b'\xff', b'\xc0\xba', b'\xed\xa0\x80', b'\xf4\x90\x80\x80', b'\xe2\x98', b'\x80',
+                b'\xed\xa0\xbd\xed\xb4\x91'):
+        assert_refused([(bad, mint(payload=b'{"a":"' + bad + b'"}')), (bad, mint(payload=b'{"' + bad + b'":1}')),
+                        (bad, mint(payload=b'{"a"' + bad + b'1}')),
                         (bad, mint(b'{"alg":"HS256","x":"' + bad + b'"}'))])
-    assert_refused([('BOM', mint(payload=b'\xef\xbb\xbf{}')), ('BOM', mint(b'\xef\xbb\xbf' + HEADER)), ('UTF-16', mint(payload=b'{\0}\0')), ('UTF-16', mint(payload=b'\xff\xfe{\0}\0'))])
+    assert_refused([('BOM', mint(payload=b'\xef\xbb\xbf{}')), ('BOM', mint(b'\xef\xbb\xbf' + HEADER)),
+                    ('UTF-16', mint(payload=b'{\0}\0')), ('UTF-16', mint(payload=b'\xff\xfe{\0}\0'))])
 
 
 def test_T4_deep_nesting_is_refused_and_not_a_crash():
     for depth in (33, 100, 950, 980, 990, 1000, 1400):
-        assert_refused([(depth, mint(payload=b'{"a":' + b'[' * depth + b']' * depth + b'}')), (depth, mint(payload=b'[' * depth)), (depth, mint(b'{"alg":"HS256","x":' + b'[' * depth + b']' * depth + b'}'))])
+        assert_refused([(depth, mint(payload=b'{"a":' + b'[' * depth + b']' * depth + b'}')),
+                        (depth, mint(payload=b'[' * depth)),
+                        (depth, mint(b'{"alg":"HS256","x":' + b'[' * depth + b']' * depth + b'}'))])
         half = depth // 2
-        assert_refused([(depth, mint(payload=b'{"a":"\\u0041","b":' + b'[' * half + b'"x"' + b']' * half + b'}'))] if half > 32 else [])
+        assert_refused([(depth, mint(payload=b'{"a":"\\u0041","b":' + b'[' * half + b'"x"' + b']' * half
+                                     + b'}'))] if half > 32 else [])
 
 
 def sized(length):
@@ -262,7 +292,8 @@ def test_T4_larger_tokens_are_refused_before_anything_is_computed():
     decode(sized(4096), key)
     assert key.count > 0
     key.count = 0
-    for token in (sized(4100), mint() + 'A' * 4096, 'A' * 5000, '.' * 5000, 'a.b.' + 'c' * 10000, b'.' * 5000, sized(4100).encode()):
+    for token in (sized(4100), mint() + 'A' * 4096, 'A' * 5000, '.' * 5000, 'a.b.' + 'c' * 10000, b'.' * 5000,
+                  sized(4100).encode()):
         assert len(token) > 4096
         assert verdict(token, key) is InvalidToken, token[:20]
     assert key.count == 0
@@ -286,7 +317,9 @@ def claims_with(name, value):
 
 
 def test_T5_a_time_that_is_no_finite_number_is_refused():
-    values = [b'true', b'false', b'null', b'"1"', b'"9999999999"', b'""', b'[]', b'[9999999999]', b'{}', b'{"a":1}', b'1e999', b'-1e999', b'NaN', b'Infinity', b'-Infinity', b'1e400', b'"2026-11-20"', b'"Infinity"', b'"1e999"']
+    values = [b'true', b'false', b'null', b'"1"', b'"9999999999"', b'""', b'[]', b'[9999999999]', b'{}', b'{"a":1}',
+              b'1e999', b'-1e999', b'NaN', b'Infinity', b'-Infinity', b'1e400', b'"2026-11-20"', b'"Infinity"',
+              b'"1e999"']
     with FakeClock():
         for name in (b'exp', b'nbf', b'iat'):
             assert_refused([((name, value), claims_with(name, value)) for value in values], InvalidToken)
@@ -294,27 +327,34 @@ def test_T5_a_time_that_is_no_finite_number_is_refused():
 
 def test_T5_a_token_ends_at_the_second_it_names():
     with FakeClock():
-        for value, taken in ((START - 1, False), (START, False), (START + 1, True), (0, False), (-1, False), (-(1 << 62), False), (START - YEARS_30, False), (START + YEARS_30, True), (1 << 62, True), (10 ** 40, True)):
+        for value, taken in ((START - 1, False), (START, False), (START + 1, True), (0, False), (-1, False),
+                             (-(1 << 62), False), (START - YEARS_30, False), (START + YEARS_30, True), (1 << 62, True),
+                             (10 ** 40, True)):
             got = verdict(claims_with(b'exp', b'%d' % value if abs(value) < 1 << 60 else str(value).encode()))
             assert got == {'exp': value} if taken else got is ExpiredToken, (value, got)
 
 
 def test_T5_a_token_begins_at_the_second_it_names():
     with FakeClock():
-        for value, taken in ((START - 1, True), (START, True), (START + 1, False), (0, True), (-5, True), (1 << 62, False), (10 ** 40, False)):
+        for value, taken in ((START - 1, True), (START, True), (START + 1, False), (0, True), (-5, True),
+                             (1 << 62, False), (10 ** 40, False)):
             got = verdict(claims_with(b'nbf', str(value).encode()))
             assert got == {'nbf': value} if taken else got is InvalidClaim, (value, got)
 
 
 def test_T5_times_may_have_a_fraction_or_an_exponent():
     with FakeClock():
-        for name, value, taken in ((b'exp', b'1e18', True), (b'exp', b'1.5', False), (b'exp', b'-1.5e3', False), (b'nbf', b'1.5', True), (b'nbf', b'1e18', False), (b'iat', b'1795132800.25', True), (b'exp', b'1e30', True), (b'nbf', b'1e30', False)):
+        for name, value, taken in ((b'exp', b'1e18', True), (b'exp', b'1.5', False), (b'exp', b'-1.5e3', False),
+                                   (b'nbf', b'1.5', True), (b'nbf', b'1e18', False), (b'iat', b'1795132800.25', True),
+                                   (b'exp', b'1e30', True), (b'nbf', b'1e30', False)):
             assert refused(verdict(claims_with(name, value))) is not taken, (name, value)
 
 
 def test_T5_leeway_moves_both_ends():
     with FakeClock():
-        for name, value, leeway, taken in ((b'exp', START - 9, 10, True), (b'exp', START - 10, 10, False), (b'nbf', START + 10, 10, True), (b'nbf', START + 11, 10, False), (b'exp', START, 1, True)):
+        for name, value, leeway, taken in ((b'exp', START - 9, 10, True), (b'exp', START - 10, 10, False),
+                                           (b'nbf', START + 10, 10, True), (b'nbf', START + 11, 10, False),
+                                           (b'exp', START, 1, True)):
             assert refused(verdict(claims_with(name, b'%d' % value), leeway=leeway)) is not taken, (name, value, leeway)
 
 
@@ -330,7 +370,8 @@ def test_T5_ttl_counts_from_now():
 
 def test_T5_wrong_times_are_refused_when_a_token_is_made():
     infinity = float('inf')
-    rows = [({'exp': True}, None), ({'exp': '1'}, None), ({'nbf': None}, None), ({'iat': [1]}, None), ({'exp': infinity}, None), ({'exp': START + 5}, 60), ({}, 1.5), ({}, '60'), ({}, True)]
+    rows = [({'exp': True}, None), ({'exp': '1'}, None), ({'nbf': None}, None), ({'iat': [1]}, None),
+            ({'exp': infinity}, None), ({'exp': START + 5}, 60), ({}, 1.5), ({}, '60'), ({}, True)]
     with FakeClock():
         for claims, ttl in rows:
             try:
@@ -343,19 +384,24 @@ def test_T5_wrong_times_are_refused_when_a_token_is_made():
 # --- T6: header parameters that change the meaning ------------------------------------------------------
 
 def test_T6_parameters_that_change_what_is_signed_are_refused():
-    rows = [b'"crit":["exp"]', b'"crit":[]', b'"crit":["b64"],"b64":false', b'"crit":null', b'"crit":"x"', b'"crit":{}', b'"crit":["x"],"x":1', b'"b64":false', b'"b64":true', b'"b64":null', b'"zip":"DEF"', b'"zip":null',
-            b'"enc":"A128GCM"', b'"enc":""', b'"cty":"JWT"', b'"cty":"jwt"', b'"cty":"application/jwt"', b'"cty":"Application/JWT"']
+    rows = [b'"crit":["exp"]', b'"crit":[]', b'"crit":["b64"],"b64":false', b'"crit":null', b'"crit":"x"', b'"crit":{}',
+            b'"crit":["x"],"x":1', b'"b64":false', b'"b64":true', b'"b64":null', b'"zip":"DEF"', b'"zip":null',
+            b'"enc":"A128GCM"', b'"enc":""', b'"cty":"JWT"', b'"cty":"jwt"', b'"cty":"application/jwt"',
+            b'"cty":"Application/JWT"']
     assert_refused([(row, mint(b'{"alg":"HS256","typ":"JWT",' + row + b'}')) for row in rows])
 
 
 def test_T6_a_token_inside_a_token_is_refused():
     inner = mint().encode()
-    assert_refused([('bare', mint(payload=inner)), ('text', mint(payload=b'"' + inner + b'"')), ('cty', mint(b'{"alg":"HS256","typ":"JWT","cty":"JWT"}', inner))])
+    assert_refused([('bare', mint(payload=inner)), ('text', mint(payload=b'"' + inner + b'"')),
+                    ('cty', mint(b'{"alg":"HS256","typ":"JWT","cty":"JWT"}', inner))])
 
 
 def test_T6_no_header_chooses_the_key():
     evil = b64(OTHER)
-    rows = [b'"jwk":{"kty":"oct","k":"' + evil + b'"}', b'"jku":"http://evil.example/keys.json"', b'"x5u":"http://evil.example/x"', b'"x5c":["' + evil + b'"]', b'"kid":"../../../dev/null"', b'"kid":"0"', b'"kid":1', b'"kid":null', b'"x5t":"x"', b'"k":"' + evil + b'"']
+    rows = [b'"jwk":{"kty":"oct","k":"' + evil + b'"}', b'"jku":"http://evil.example/keys.json"',
+            b'"x5u":"http://evil.example/x"', b'"x5c":["' + evil + b'"]', b'"kid":"../../../dev/null"', b'"kid":"0"',
+            b'"kid":1', b'"kid":null', b'"x5t":"x"', b'"k":"' + evil + b'"']
     for row in rows:
         header = b'{"alg":"HS256","typ":"JWT",' + row + b'}'
         assert verdict(mint(header, key=OTHER)) is InvalidSignature, row
@@ -385,10 +431,16 @@ def test_T7_a_token_without_a_purpose_passes_for_plain_jwt_only():
 
 
 def test_T7_purposes_compare_as_media_types():
-    rows = [(b'jwt', 'JWT', True), (b'Jwt', 'JWT', True), (b'application/jwt', 'JWT', True), (b'APPLICATION/JWT', 'JWT', True), (b'JWT', 'application/jwt', True), (b'Session+JWT', 'session+jwt', True),
-            (b'application/session+jwt', 'session+jwt', True), (b'session+jwt', 'application/Session+jwt', True), (b'application/application/jwt', 'JWT', False), (b'text/jwt', 'JWT', False), (b'application/a/b', 'a/b', False),
-            (b'jwt ', 'JWT', False), (b' jwt', 'JWT', False), (b'jwt;x=1', 'JWT', False), (b'', 'JWT', False), (b'application/', 'JWT', False), (b'session+jw', 'session+jwt', False), (b'session+jwtt', 'session+jwt', False),
-            (b'session jwt', 'session+jwt', False), (b'\\u0000JWT', 'JWT', False), ('to\u212aen'.encode(), 'token', False), ('\u017fession'.encode(), 'session', False)]
+    rows = [(b'jwt', 'JWT', True), (b'Jwt', 'JWT', True), (b'application/jwt', 'JWT', True),
+            (b'APPLICATION/JWT', 'JWT', True), (b'JWT', 'application/jwt', True), (b'Session+JWT', 'session+jwt', True),
+            (b'application/session+jwt', 'session+jwt', True), (b'session+jwt', 'application/Session+jwt', True),
+            (b'application/application/jwt', 'JWT', False), (b'text/jwt', 'JWT', False),
+            (b'application/a/b', 'a/b', False),
+            (b'jwt ', 'JWT', False), (b' jwt', 'JWT', False), (b'jwt;x=1', 'JWT', False), (b'', 'JWT', False),
+            (b'application/', 'JWT', False), (b'session+jw', 'session+jwt', False),
+            (b'session+jwtt', 'session+jwt', False),
+            (b'session jwt', 'session+jwt', False), (b'\\u0000JWT', 'JWT', False),
+            ('to\u212aen'.encode(), 'token', False), ('\u017fession'.encode(), 'session', False)]
     for made, asked, taken in rows:
         got = verdict(mint(b'{"alg":"HS256","typ":"' + made + b'"}'), typ=asked)
         assert got == {'sub': 'anna'} if taken else refused(got), (made, asked, got)
@@ -427,10 +479,18 @@ def test_T8_the_token_of_one_device_is_refused_by_another():
 
 
 def test_T8_the_audience_has_to_be_named_exactly():
-    rows = [(b'"device-1"', 'device-1', True), (b'["device-1"]', 'device-1', True), (b'["a","device-1","b"]', 'device-1', True), (b'"device-2"', 'device-1', False), (b'"device-1"', None, False), (b'[]', None, False), (b'""', None, False),
-            (b'null', None, False), (b'5', None, False), (b'["device-1"]', None, False), (b'[]', 'device-1', False), (b'"Device-1"', 'device-1', False), (b'"device-1 "', 'device-1', False), (b'"device-10"', 'device-1', False),
-            (b'"device"', 'device-1', False), (b'["device-1x"]', 'device-1', False), (b'"x device-1"', 'device-1', False), (b'null', 'device-1', False), (b'1', 'device-1', False), (b'{"device-1":1}', 'device-1', False),
-            (b'[["device-1"]]', 'device-1', False), (b'{}', 'device-1', False), (b'true', 'device-1', False), (b'[null]', 'device-1', False), (b'"d"', 'device-1', False), (b'"*"', 'device-1', False), (b'""', 'device-1', False)]
+    rows = [(b'"device-1"', 'device-1', True), (b'["device-1"]', 'device-1', True),
+            (b'["a","device-1","b"]', 'device-1', True), (b'"device-2"', 'device-1', False),
+            (b'"device-1"', None, False), (b'[]', None, False), (b'""', None, False),
+            (b'null', None, False), (b'5', None, False), (b'["device-1"]', None, False), (b'[]', 'device-1', False),
+            (b'"Device-1"', 'device-1', False), (b'"device-1 "', 'device-1', False),
+            (b'"device-10"', 'device-1', False),
+            (b'"device"', 'device-1', False), (b'["device-1x"]', 'device-1', False),
+            (b'"x device-1"', 'device-1', False), (b'null', 'device-1', False), (b'1', 'device-1', False),
+            (b'{"device-1":1}', 'device-1', False),
+            (b'[["device-1"]]', 'device-1', False), (b'{}', 'device-1', False), (b'true', 'device-1', False),
+            (b'[null]', 'device-1', False), (b'"d"', 'device-1', False), (b'"*"', 'device-1', False),
+            (b'""', 'device-1', False)]
     for aud, audience, taken in rows:
         got = verdict(mint(payload=b'{"aud":' + aud + b'}'), audience=audience)
         assert isinstance(got, dict) if taken else refused(got), (aud, audience, got)
@@ -439,7 +499,9 @@ def test_T8_the_audience_has_to_be_named_exactly():
 
 
 def test_T8_the_issuer_has_to_be_the_expected_one():
-    for iss, issuer, taken in ((b'"home"', 'home', True), (b'"home"', None, True), (b'"Home"', 'home', False), (b'"homes"', 'home', False), (b'["home"]', 'home', False), (b'null', 'home', False), (b'1', 'home', False), (b'true', 'home', False), (b'""', 'home', False)):
+    for iss, issuer, taken in ((b'"home"', 'home', True), (b'"home"', None, True), (b'"Home"', 'home', False),
+                               (b'"homes"', 'home', False), (b'["home"]', 'home', False), (b'null', 'home', False),
+                               (b'1', 'home', False), (b'true', 'home', False), (b'""', 'home', False)):
         got = verdict(mint(payload=b'{"iss":' + iss + b'}'), issuer=issuer)
         assert isinstance(got, dict) if taken else got is InvalidClaim, (iss, issuer, got)
     assert verdict(mint(), issuer='home') is InvalidClaim
@@ -468,12 +530,8 @@ def test_T9_an_empty_key_is_refused_by_everything():
 
 def test_T9_a_wrong_key_of_the_app_is_not_blamed_on_the_token():
     for key in ('', b'', [], [KEY, '']):
-        try:
-            decode(mint(), key)
-        except TokenError:
-            raise AssertionError('an empty key is reported as a bad token: every visitor is anonymous and nobody learns why')
-        except ValueError:
-            pass
+        got = verdict(mint(), key)  # every visitor would be anonymous, and nobody would learn why
+        assert isinstance(got, ValueError) and not isinstance(got, TokenError), (key, got)
 
 
 def test_T9_a_session_refuses_short_keys_when_asked_to():
@@ -520,7 +578,8 @@ def test_T9_the_list_of_keys_has_a_bound():
 async def test_T11_session_data_named_like_a_claim_is_only_data():
     app = Microdot()
     Session(app, secret_key=KEY)
-    values = {'exp': 1, 'nbf': '2036', 'iat': None, 'aud': 'x', 'sub': 5, 'iss': 5, 'jti': 0, 'typ': 'remember+jwt', 'alg': 'none', 'crit': ['x'], 'data': {'data': 1}, 'dl_boot': [1, 2]}
+    values = {'exp': 1, 'nbf': '2036', 'iat': None, 'aud': 'x', 'sub': 5, 'iss': 5, 'jti': 0, 'typ': 'remember+jwt',
+              'alg': 'none', 'crit': ['x'], 'data': {'data': 1}, 'dl_boot': [1, 2]}
 
     @app.get('/set/<name>')
     @with_session
@@ -546,7 +605,8 @@ async def test_T11_session_data_named_like_a_claim_is_only_data():
 
 def test_T11_claims_of_the_app_are_kept_beside_the_lifetime():
     with FakeClock():
-        assert decode(encode({'data': {'exp': 1, 'iat': 'x'}}, KEY, ttl=5), KEY) == {'data': {'exp': 1, 'iat': 'x'}, 'iat': START, 'exp': START + 5}
+        assert decode(encode({'data': {'exp': 1, 'iat': 'x'}}, KEY, ttl=5), KEY) == {'data': {'exp': 1, 'iat': 'x'},
+                                                                                     'iat': START, 'exp': START + 5}
 
 
 # --- H1, L5: clocks ----------------------------------------------------------------------------------------------
@@ -598,8 +658,12 @@ def test_H1_a_token_of_another_boot_is_refused():
 def test_H1_a_boot_claim_of_another_shape_is_refused():
     name = tokens.BOOT_CLAIM.encode()
     boot = tokens.BOOT_ID.encode()
-    rows = [b'null', b'5', b'0', b'""', b'"' + boot + b'"', b'[]', b'{}', b'false', b'true', b'["' + boot + b'"]', b'["' + boot + b'",99999999999,1]', b'["' + boot + b'","99999999999"]', b'["' + boot + b'",true]', b'["' + boot + b'",null]', b'["' + boot + b'",1e18]',
-            b'["' + boot + b'",[99999999999]]', b'["",99999999999]', b'[null,99999999999]', b'[99999999999,"' + boot + b'"]', b'{"0":"' + boot + b'","1":99999999999}', b'["' + boot + b'",-1]', b'["' + boot + b'",0]', b'["x",99999999999]']
+    rows = [b'null', b'5', b'0', b'""', b'"' + boot + b'"', b'[]', b'{}', b'false', b'true', b'["' + boot + b'"]',
+            b'["' + boot + b'",99999999999,1]', b'["' + boot + b'","99999999999"]', b'["' + boot + b'",true]',
+            b'["' + boot + b'",null]', b'["' + boot + b'",1e18]',
+            b'["' + boot + b'",[99999999999]]', b'["",99999999999]', b'[null,99999999999]',
+            b'[99999999999,"' + boot + b'"]', b'{"0":"' + boot + b'","1":99999999999}', b'["' + boot + b'",-1]',
+            b'["' + boot + b'",0]', b'["x",99999999999]']
     for time in (UNSET, START):
         with FakeClock(time=time, ticks=5000):
             assert_refused([(row, claims_with(name, row)) for row in rows])
@@ -630,7 +694,10 @@ def test_L5_a_token_made_while_the_clock_was_set_is_refused_once_it_is_lost():
 
 def test_H3_errors_quote_neither_token_nor_key():
     with FakeClock():
-        rows = [mint(key=OTHER), mint(payload=b'{"hunter22":1,"hunter22":2}'), mint(b'{"alg":"hunter22"}'), mint(b'{"alg":"HS256","typ":"hunter22"}'), mint(payload=b'{"aud":"hunter22"}'), mint(payload=b'{"exp":1,"x":"hunter22"}'), 'hunter22', 'hunter22' * 1000, mint(payload=b'hunter22'), mint(payload=b'{"exp":"hunter22"}'), '\ud800hunter22']
+        rows = [mint(key=OTHER), mint(payload=b'{"hunter22":1,"hunter22":2}'), mint(b'{"alg":"hunter22"}'),
+                mint(b'{"alg":"HS256","typ":"hunter22"}'), mint(payload=b'{"aud":"hunter22"}'),
+                mint(payload=b'{"exp":1,"x":"hunter22"}'), 'hunter22', 'hunter22' * 1000, mint(payload=b'hunter22'),
+                mint(payload=b'{"exp":"hunter22"}'), '\ud800hunter22']
         for token in rows:
             try:
                 decode(token, KEY)

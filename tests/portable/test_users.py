@@ -5,7 +5,7 @@ import os
 from disk import Disk, held, put
 
 from dotlatch import passwords
-from dotlatch.passwords import hash_password, needs_rehash
+from dotlatch.passwords import needs_rehash
 from dotlatch.users import FileUsers, MemoryUsers, User
 
 PASSWORD = 'correct horse battery staple'
@@ -75,7 +75,8 @@ async def test_what_is_no_name_or_id_finds_nobody():
     with Cheap():
         for kind, users in both():
             await users.create('anna', PASSWORD)
-            for odd in ('', 'ann', 'anna ', ' anna', 'anna\0', None, 0, 5, True, b'anna', ['anna'], {}, (), object(), '\ud800', 1.5, 'x' * 10000):
+            for odd in ('', 'ann', 'anna ', ' anna', 'anna\0', None, 0, 5, True, b'anna', ['anna'], {}, (), object(),
+                        '\ud800', 1.5, 'x' * 10000):
                 assert users.get_by_name(odd) is None, (kind, odd)
                 assert users.get_by_id(odd) is None, (kind, odd)
             assert users.get_by_id('anna') is None, kind
@@ -104,7 +105,8 @@ async def test_names_that_nobody_should_have_are_refused():
 async def test_names_that_people_have_are_taken():
     with Cheap():
         for kind, users in both():
-            for name in ('a', 'x' * 64, "O'Neill", 'anna@example.com', '\u7530\u4e2d', 'a b', '\U0001f511', '<b>', '"', '\\', '{}', ':,'):
+            for name in ('a', 'x' * 64, "O'Neill", 'anna@example.com', '\u7530\u4e2d', 'a b', '\U0001f511', '<b>', '"',
+                         '\\', '{}', ':,'):
                 user = await users.create(name, PASSWORD)
                 assert users.get_by_name(name) is user, (kind, name)
 
@@ -115,7 +117,10 @@ async def test_the_password_opens_the_account_and_nothing_else_does():
             anna = await users.create('anna', PASSWORD)
             assert await users.authenticate('anna', PASSWORD) is anna, kind
             assert await users.authenticate('ANNA', PASSWORD) is anna, kind
-            for name, password in (('anna', ''), ('anna', PASSWORD + ' '), ('anna', PASSWORD.upper()), ('anna', anna.password_hash), ('bert', PASSWORD), ('', PASSWORD), ('', ''), (None, None), ('anna', None), (None, PASSWORD), (5, 5), ('anna', b'x'), (b'anna', PASSWORD), (['anna'], [PASSWORD])):
+            for name, password in (('anna', ''), ('anna', PASSWORD + ' '), ('anna', PASSWORD.upper()),
+                                   ('anna', anna.password_hash), ('bert', PASSWORD), ('', PASSWORD), ('', ''),
+                                   (None, None), ('anna', None), (None, PASSWORD), (5, 5), ('anna', b'x'),
+                                   (b'anna', PASSWORD), (['anna'], [PASSWORD])):
                 assert await users.authenticate(name, password) is None, (kind, name, password)
 
 
@@ -153,6 +158,44 @@ async def test_a_new_password_takes_the_place_of_the_old_one():
             assert await users.authenticate('anna', ANOTHER) is anna, kind
 
 
+async def test_S6_a_login_that_is_under_way_when_the_account_changes_is_refused():
+    async def change(users, anna):
+        await users.set_password(anna, ANOTHER)
+
+    async def disable(users, anna):
+        anna.is_active = False
+
+    async def remove(users, anna):
+        users.remove(anna)
+
+    real = passwords.verify_password
+    with Cheap():
+        for event in (change, disable, remove):
+            for kind, users in both():
+                anna = await users.create('anna', PASSWORD)
+
+                async def meanwhile(password, hashed, event=event, users=users, anna=anna):
+                    right = await real(password, hashed)
+                    await event(users, anna)
+                    return right
+
+                passwords.verify_password = meanwhile
+                try:
+                    got = await users.authenticate('anna', PASSWORD)
+                finally:
+                    passwords.verify_password = real
+                assert got is None, (kind, event)
+
+
+async def test_a_user_who_is_gone_gets_no_password():
+    with Cheap():
+        for kind, users in both():
+            anna = await users.create('anna', PASSWORD)
+            users.remove(anna)
+            assert await error_of(users.set_password(anna, ANOTHER)) is not None, kind
+            assert users.get_by_name('anna') is None, kind
+
+
 async def test_S6_ending_sessions_counts_a_version_up_and_keeps_the_password():
     with Cheap():
         for kind, users in both():
@@ -177,7 +220,8 @@ async def test_a_removed_user_is_gone_and_the_name_is_free_with_another_id():
 async def test_a_name_is_given_once_even_when_two_ask_at_the_same_moment():
     with Cheap(50):
         for kind, users in both():
-            results = await asyncio.gather(*[error_of(users.create(name, PASSWORD)) for name in ('anna', 'ANNA', 'anna', 'bert')])
+            results = await asyncio.gather(*[error_of(users.create(name, PASSWORD)) for name in ('anna', 'ANNA', 'anna',
+                                                                                                 'bert')])
             assert len([error for error in results if error is None]) == 2, (kind, results)
             assert len(users) == 2, kind
 
@@ -265,10 +309,16 @@ async def test_H3_the_file_holds_no_password():
         assert b'pbkdf2_sha256$' in held('users.json')
 
 
-CORRUPT = [b'', b' ', b'{', b'[]', b'{}', b'null', b'5', b'"users"', b'users', b'\xff\xfe', b'\0' * 100, b'{"users":5}', b'{"users":null}', b'{"users":"x"}', b'{"users":{}x}', b'{"users":[5]}', b'{"users":[null]}', b'{"users":["anna"]}', b'{"users":[[]]}', b'{"users":[{}]}',
-           b'{"users":[{"id":"1"}]}', b'{"users":[{"id":"1","name":"a"}]}', b'{"users":[],"users":[]}', b'{"format":1,"users":[],}', b"{'users':[]}", b'{"users":[]', b'{"users":[]}}', b'{"users":[{]}']
+CORRUPT = [b'', b' ', b'{', b'[]', b'{}', b'null', b'5', b'"users"', b'users', b'\xff\xfe', b'\0' * 100, b'{"users":5}',
+           b'{"users":null}', b'{"users":"x"}', b'{"users":{}x}', b'{"users":[5]}', b'{"users":[null]}',
+           b'{"users":["anna"]}', b'{"users":[[]]}', b'{"users":[{}]}',
+           b'{"users":[{"id":"1"}]}', b'{"users":[{"id":"1","name":"a"}]}', b'{"users":[],"users":[]}',
+           b'{"format":1,"users":[],}', b"{'users':[]}", b'{"users":[]', b'{"users":[]}}', b'{"users":[{]}']
 FIELDS = '{"format":1,"users":[{"id":%s,"name":%s,"password_hash":%s,"scopes":%s,"is_active":%s,"session_version":%s}]}'
-WRONG_TYPES = [('{}', '"a"', 'null', '[]', 'true', '0'), ('[]', '"a"', 'null', '[]', 'true', '0'), ('null', '"a"', 'null', '[]', 'true', '0'), ('"1"', '5', 'null', '[]', 'true', '0'), ('"1"', 'null', 'null', '[]', 'true', '0'), ('"1"', '["a"]', 'null', '[]', 'true', '0'), ('"1"', '{}', 'null', '[]', 'true', '0'),
+WRONG_TYPES = [('{}', '"a"', 'null', '[]', 'true', '0'), ('[]', '"a"', 'null', '[]', 'true', '0'),
+               ('null', '"a"', 'null', '[]', 'true', '0'), ('"1"', '5', 'null', '[]', 'true', '0'),
+               ('"1"', 'null', 'null', '[]', 'true', '0'), ('"1"', '["a"]', 'null', '[]', 'true', '0'),
+               ('"1"', '{}', 'null', '[]', 'true', '0'),
                ('"1"', '"a"', 'null', '5', 'true', '0'), ('"1"', '"a"', 'null', 'null', 'true', '0')]
 
 
@@ -328,7 +378,8 @@ async def test_H4_a_failing_disk_loses_no_user_at_any_step():
 
 
 def state(users):
-    return sorted([[user.id, user.name, user.password_hash, user.session_version] for user in [users.get_by_name(name) for name in ('anna', 'bert')] if user])
+    return sorted([[user.id, user.name, user.password_hash,
+                    user.session_version] for user in [users.get_by_name(name) for name in ('anna', 'bert')] if user])
 
 
 async def test_H4_a_power_cut_at_any_step_leaves_users_that_can_be_read():
@@ -380,7 +431,9 @@ async def test_H3_neither_repr_nor_errors_show_a_password_or_hash():
     with Cheap():
         for kind, users in both():
             anna = await users.create('anna', 'hunter22 hunter22')
-            for action in (users.create('anna', 'hunter22'), users.create('a\n', 'hunter22'), users.create('b', 'hunter22' * 1000), users.set_password(anna, 'hunter22' * 1000), users.create('c', b'hunter22')):
+            for action in (users.create('anna', 'hunter22'), users.create('a\n', 'hunter22'),
+                           users.create('b', 'hunter22' * 1000), users.set_password(anna, 'hunter22' * 1000),
+                           users.create('c', b'hunter22')):
                 error = await error_of(action)
                 assert error is not None and 'hunter22' not in str(error) + repr(error), kind
             for text in (repr(anna), str(anna), repr([anna]), '{}'.format(anna), repr(users)):
