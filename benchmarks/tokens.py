@@ -1,4 +1,4 @@
-"""A token encoded and decoded (CPython): dotlatch, PyJWT, itsdangerous, and the bare parts that all of them stand on."""
+"""A token encoded and decoded (CPython): dotlatch, PyJWT, itsdangerous, and the bare parts all of them stand on."""
 import base64
 import binascii
 import hmac

@@ -9,13 +9,12 @@ Needs portable.py::
 """
 import os
 
-from .portable import b64url_bytes, open_private, random_bytes, sync
+from .portable import b64url_bytes, name_new_file, open_private, random_bytes, sync, temporary_name
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-_NEW = '.new'  # what is written first, whole, before it takes the file's name
 _OLD = '.old'  # where the file waits meanwhile, on file systems that rename onto nothing that is there (FAT)
 
 
@@ -36,16 +35,26 @@ def replace(path: str, data: bytes) -> None:
 
     :raises OSError: when that is not possible (full, read-only); what :func:`read` returns is then as it was.
     """
-    with open_private(path + _NEW) as file:
-        file.write(data)
-        sync(file)
+    new = _written(path, data)
     try:
-        os.rename(path + _NEW, path)
+        os.rename(new, path)
     except OSError:
         _remove(path + _OLD)
         os.rename(path, path + _OLD)
-        os.rename(path + _NEW, path)
+        os.rename(new, path)
     _remove(path + _OLD)
+
+
+def _written(path: str, data: bytes) -> str:
+    new = temporary_name(path)
+    try:
+        with open_private(new) as file:
+            file.write(data)
+            sync(file)
+    except OSError:
+        _remove(new)
+        raise
+    return new
 
 
 def _remove(path: str) -> None:
@@ -63,6 +72,12 @@ def load_or_create(path: str, make: 'Callable[[], bytes] | None' = None) -> byte
     data = read(path)
     if data is None:
         data = make() if make else b64url_bytes(random_bytes(32))
-        replace(path, data)
-        data = read(path)  # several processes may start at once: the last one to write has won
-    return data or b''
+        new = _written(path, data)
+        try:
+            name_new_file(new, path)
+        except OSError as error:
+            _remove(new)
+            if error.errno != 17:  # EEXIST: another process that starts now was quicker
+                raise
+            data = read(path) or b''
+    return data

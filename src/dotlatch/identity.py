@@ -59,7 +59,10 @@ def user_id(user: 'Any') -> 'str | int':
 
 def is_active(user: 'Any') -> bool:
     """Tell whether a user may log in: unless ``is_active`` is there and false."""
-    return bool(get(user, 'is_active', True))
+    active = get(user, 'is_active', True)
+    if callable(active):  # a method is true, whatever it would say
+        raise TypeError('is_active is a value, not a method')
+    return bool(active)
 
 
 # The last answer: on a device it is nearly always the next one too.

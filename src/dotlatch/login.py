@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
 
+    from .portable import Key
     from .remember import RememberMe
     from .session import Session
 
@@ -125,11 +126,11 @@ class Login:
         g._login_fresh = False
         user = None
         if '_user_id' in session:
-            user = await self._load(ext, session['_user_id'], session.get('_stamp', ''))
+            user, key = await self._load(ext, session['_user_id'], session.get('_stamp', ''))
             if user is not None:
                 g._login_fresh = session.get('_fresh') is True
-                if len(ext.keys) > 1 and session.get('_stamp', '') != stamp(user, ext.keys[0]):
-                    session['_stamp'] = stamp(user, ext.keys[0])  # the key of the old one may go tomorrow
+                if key is not ext.keys[0]:  # that key may go tomorrow
+                    session['_stamp'] = stamp(user, ext.keys[0])
                     session.save()
         if user is None and self.remember_name in request.headers.get('Cookie', ''):
             user = await self._restore(request, ext)
@@ -143,28 +144,30 @@ class Login:
         if found is None:
             return None
         identity, mark, left, parent = found
-        user = await self._load(ext, identity, mark)
+        user, _ = await self._load(ext, identity, mark)
         if user is not None and not http.is_websocket(request):
             self._begin(request, ext, user, False, {}, min(left, ext.max_age), parent)
         return user
 
-    async def _load(self, ext: 'Session', identity: 'Any', mark: 'Any') -> 'Any':
+    async def _load(self, ext: 'Session', identity: 'Any', mark: 'Any') -> 'tuple[Any, Key | None]':
+        """Return the user with that id and the key of the stamp, or ``None`` and ``None``."""
         if self.user_loader_callback is None:
             raise RuntimeError('no user_loader: decorate the function that finds a user with @login.user_loader')
         user = as_user(await call(self.user_loader_callback, identity))
         if user is not None and is_active(user):
             for key in ext.keys:
                 if compare_digest(stamp(user, key).encode(), str(mark).encode()):
-                    return user
-        return None
+                    return user, key
+        return None, None
 
     # --- decorators -------------------------------------------------------------------------------
 
     def __call__(self, f: 'Callable[..., Any]') -> 'Any':
         """Decorator for a route that needs a login.
 
-        A browser that asks for a page is sent to the login form and comes back afterwards; JSON, fetch(), EventSource
-        and WebSocket clients get a 401.
+        A browser that asks for a page is sent to the login form and comes back afterwards; JSON, EventSource and
+        WebSocket clients get a 401, and so does fetch() over HTTPS. Over plain HTTP browsers do not mark a fetch(): let
+        it say ``Accept: application/json``.
         """
         @wraps(f)
         async def wrapper(request: 'Any', *args: 'Any', **kwargs: 'Any') -> 'Any':

@@ -181,9 +181,20 @@ def warn(message: str) -> None:
 
 # --- files ----------------------------------------------------------------------------------------
 
+def temporary_name(path: str) -> str:
+    """Return a name beside ``path`` that no other process uses, ending in ``.new``."""
+    return '%s.%s.new' % (path, os.urandom(6).hex())
+
+
 def open_private(path: str) -> BinaryIO:
-    """Open a file to write, readable by nobody else on the machine."""
-    return open(path, 'wb', opener=lambda name, flags: os.open(name, flags, 0o600))
+    """Open a new file to write, readable by nobody else on the machine."""
+    return open(path, 'wb', opener=lambda name, flags: os.open(name, flags | os.O_EXCL, 0o600))
+
+
+def name_new_file(new: str, path: str) -> None:
+    """Give a file that was just written its name; OSError (EEXIST) when another process has made one."""
+    os.link(new, path)
+    os.remove(new)
 
 
 def sync(file: BinaryIO) -> None:

@@ -182,6 +182,16 @@ def warn(message: str) -> None:
 
 # --- files ----------------------------------------------------------------------------------------
 
+def temporary_name(path: str) -> str:
+    """Return a name beside ``path``."""
+    return path + '.new'
+
+
+def name_new_file(new: str, path: str) -> None:
+    """Give a file that was just written its name."""
+    os.rename(new, path)
+
+
 def open_private(path: str) -> 'BinaryIO':
     """Open a file to write; a board has one user."""
     return open(path, 'wb')

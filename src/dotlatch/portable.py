@@ -27,9 +27,11 @@ if TYPE_CHECKING or not MICROPYTHON:
     from .on_cpython import in_thread as in_thread
     from .on_cpython import json_text as json_text
     from .on_cpython import json_value as json_value
+    from .on_cpython import name_new_file as name_new_file
     from .on_cpython import open_private as open_private
     from .on_cpython import run as run
     from .on_cpython import sync as sync
+    from .on_cpython import temporary_name as temporary_name
     from .on_cpython import ticks_ms as _ticks_ms
     from .on_cpython import utf8 as utf8
     from .on_cpython import warn as warn
@@ -45,9 +47,11 @@ else:
         in_thread,
         json_text,
         json_value,
+        name_new_file,
         open_private,
         run,
         sync,
+        temporary_name,
         utf8,
         warn,
         wraps,

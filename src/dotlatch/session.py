@@ -48,7 +48,8 @@ class SessionDict(dict):  # type: ignore[type-arg]  # a dictionary of whatever J
     def save(self) -> None:
         """Keep the session, as it is now, in the cookie of this response, whether it ends well or in ``abort()``.
 
-        An empty session clears the cookie. A session that was ended meanwhile by a logout stays ended.
+        An empty session clears the cookie. A session that was ended meanwhile by a logout stays ended. Once a
+        WebSocket or an event stream is open its response is gone, and saving comes too late.
 
         :raises TypeError: for data that JSON cannot carry.
         :raises ValueError: when the cookie would not fit, with its size.
@@ -72,6 +73,7 @@ class Session:
 
     :param app: the application.
     :param secret_key: the key, as str or bytes, or a list of keys, newest first: the first signs, all are accepted.
+        To change them while the app runs, set ``secret_key`` anew.
     :param cookie_options: what Microdot's ``set_cookie`` takes, and ``same_site`` (``'Lax'``). ``path`` is ``'/'``,
         ``http_only`` is on and ``secure`` is on when the request came over TLS, unless given.
     :param max_age: seconds after which a session ends, whatever the browser does (ASVS 7.3.2); 14 days, or the
@@ -132,7 +134,7 @@ class Session:
             if self.require_strong_key:
                 raise ValueError(_SHORT_KEY)
             warn_once(_SHORT_KEY)
-        self.secret_key = self._keys_of = secret_key
+        self.secret_key = self._keys_of = tuple(secret_key) if isinstance(secret_key, list) else secret_key
         self._keys = keys
         self._verified.clear()
 
@@ -172,9 +174,9 @@ class Session:
         keys = self.keys
         session: 'SessionDict | None' = getattr(request.g, '_session', None)
         if session is None:
-            values = cookies.read(request, self.cookie_name(request, self.name))
+            name = self.cookie_name(request, self.name)
             claims = None
-            for value in values:
+            for value in cookies.read(request, name):
                 found = self._known(value, keys)
                 if found is not None:
                     if claims is not None:  # two sessions at once: somebody planted one, and nothing tells which
@@ -183,7 +185,7 @@ class Session:
                     claims = found
             session = SessionDict(request, _copied(claims['data']) if claims else {})
             session._claims = claims
-            session._had_cookie = bool(values)
+            session._had_cookie = name in request.headers.get('Cookie', '')
             request.g._session = session
             http.on_response(request, _write_cookie)
         return session
@@ -252,15 +254,15 @@ class Session:
         if http.is_built_in(request):
             # All the cookies of a host come back in one line, which the server drops with the request when it is too
             # long: the visitor would be locked out of every page.
-            others = {}
+            remember_name, remember, _ = getattr(request.g, '_remember', ('', '', 0))  # set by this response too
+            remember_name = self.cookie_name(request, remember_name)
+            room = Request.max_readline - len('Cookie: \r\n')
+            if remember:
+                room -= len(remember_name) + 1 + len(remember) + len('; ')
             for pair in request.headers.get('Cookie', '').split(';'):
-                others[pair.strip().split('=', 1)[0]] = len(pair.strip()) + len('; ')
-            coming = getattr(request.g, '_remember', None)  # set by this response too
-            if coming:
-                coming_name = self.cookie_name(request, coming[0])
-                others[coming_name] = len(coming_name) + 1 + len(coming[1]) + len('; ')
-            others.pop(name, None)
-            limit = min(limit, Request.max_readline - len('Cookie: \r\n') - sum(others.values()))
+                if pair.strip().split('=', 1)[0] not in (name, remember_name):
+                    room -= len(pair.strip()) + len('; ')
+            limit = min(limit, room)
         if size > limit:
             raise ValueError('the session cookie would be %d bytes, %d fit: keep less in the session' % (size, limit))
 

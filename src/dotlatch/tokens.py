@@ -198,16 +198,14 @@ def check_lifetime(claims: 'dict[str, Any]', leeway: int = 0) -> None:
             raise ExpiredToken('of an earlier boot')
         if uptime_ms() // 1000 >= boot[1] + leeway:
             raise ExpiredToken('expired')
-    elif 'exp' not in claims and 'nbf' not in claims:
-        return
-    time = now()
-    if 'exp' in claims:
+    if 'exp' in claims or 'nbf' in claims:
+        time = now()
         if time is None:
             raise ExpiredToken('the clock is not set, so its times cannot be judged')
-        if time >= int(claims['exp']) + leeway:
+        if 'exp' in claims and time >= int(claims['exp']) + leeway:
             raise ExpiredToken('expired')
-    if 'nbf' in claims and (time is None or time < claims['nbf'] - leeway):
-        raise InvalidClaim('not valid yet')
+        if 'nbf' in claims and time < claims['nbf'] - leeway:
+            raise InvalidClaim('not valid yet')
 
 
 def _check_audience(claims: 'dict[str, Any]', audience: 'str | None') -> None:

@@ -181,8 +181,12 @@ class FileUsers(MemoryUsers):
         users = []
         if data is not None:
             try:
-                for fields in strictjson.loads(data)['users']:
+                content = strictjson.loads(data)
+                for fields in content['users']:
                     users.append(_user(fields))
+                names = [_folded(user.name) for user in users] + [user.id for user in users]
+                if content['format'] != 1 or len(set(names)) != 2 * len(users):
+                    raise ValueError()
             except (ValueError, TypeError, KeyError):
                 raise ValueError(self.path + ' is not a file of users: put a copy back, or move it away') from None
         # The objects of users who are still there stay the same ones, so that who holds one sees the change.
@@ -199,8 +203,8 @@ class FileUsers(MemoryUsers):
     def _refresh(self) -> None:
         version = file_version(self.path)
         if version != self._version:  # another process has written it
-            self._version = version
             self._load()
+            self._version = version
 
     def _changed(self) -> None:
         users = [{name: getattr(user, name) for name in _FIELDS} for user in self._users.values()]
@@ -225,7 +229,7 @@ def _folded(name: str) -> str:
 
 
 def _check_name(name: str) -> None:
-    if not isinstance(name, str) or not 0 < len(name) <= 64 or name != name.strip():
+    if not isinstance(name, str) or not 0 < len(name) <= 64 or name != name.strip(' '):
         raise ValueError('a name has 1 to 64 characters and no space at its ends')
     for c in name:
         if c < ' ' or c == '\x7f':
