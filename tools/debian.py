@@ -8,6 +8,10 @@ import sys
 # program to look for -> the package that brings it
 TEST_PROGRAMS = {
     "chromium": "chromium",
+    "openssl": "openssl",
+    "redis-server": "redis-server",
+    # postgres itself is not on the PATH of a Debian system; this comes with it
+    "pg_createcluster": "postgresql",
 }
 
 

@@ -25,6 +25,7 @@ try:
 except ImportError:
     machine = None  # no board: the sensor and the light are simulated
 
+STARTED = 0 if machine else uptime_ms()
 SHORTEST_PASSWORD = 15  # NIST SP 800-63B-4 section 3.1.1.2, for a password that stands alone
 
 
@@ -33,6 +34,10 @@ def setting(name, default):
 
 
 # --- the device -----------------------------------------------------------------------------------
+
+def size(kilobytes):
+    return '%d KB' % kilobytes if kilobytes < 10000 else '%d MB' % (kilobytes // 1024)
+
 
 class Device:
     def __init__(self):
@@ -66,10 +71,10 @@ class Device:
             return 0
 
     def figures(self):
-        seconds = uptime_ms() // 1000
+        seconds = (uptime_ms() - STARTED) // 1000
         return {
             'uptime': '%d:%02d:%02d' % (seconds // 3600, seconds // 60 % 60, seconds % 60),
-            'memory': '%d KB' % self.free_memory(),
+            'memory': size(self.free_memory()),
             'temperature': '%.1f °C' % self.temperature(),
             'light': 'on' if self.light_on else 'off',
         }
@@ -84,7 +89,7 @@ def create_app(app):
     users = FileUsers(folder + 'users.json', max_users=20)
     if not len(users):
         run(first_account(users))
-    Session(app, secret_key=load_or_create(folder + 'secret.key'))
+    Session(app, secret_key=load_or_create(folder + 'secret.key'), revoked_path=folder + 'revoked.json')
     login = Login()
     throttle = Throttle()
     device = Device()
@@ -166,21 +171,25 @@ def create_app(app):
 
     @app.errorhandler(404)
     async def not_found(request):
-        return page('Not here', '<p>There is no such page. <a href="/">Back</a></p>', status=404)
+        return page('Not here', '<h1>Not here</h1><p>There is no such page. <a href="/">Back</a></p>', status=404)
 
     return app
 
 
 async def first_account(users):
     """Make the account ``admin``: no device leaves with a password that another one has."""
-    password = ask_password()
+    password = asked = ask_password()
     if password is None:
         letters = b64url_encode(random_bytes(24)).lower().replace('-', '').replace('_', '')
         password = '-'.join([letters[i:i + 4] for i in (0, 4, 8, 12, 16)])
+    try:
+        await users.create('admin', password, ['admin'])
+    except ValueError:
+        return  # another process of this server was quicker
+    if asked is None:
         print('\nThe account is made, and this is the only time its password is shown:')
         print('name: admin')
         print('password: ' + password + '\n')
-    await users.create('admin', password, ['admin'])
 
 
 def ask_password():
@@ -210,17 +219,19 @@ def escape(text):
 def page(title, body, problem=None, status=200, headers=None, **values):
     for name in values:
         body = body.replace('{' + name + '}', escape(values[name]))
-    alert = '<p class="problem" role="alert">' + escape(problem) + '</p>' if problem else ''
+    if problem:
+        body = body.replace('</h1>', '</h1><p class="problem" role="alert">' + escape(problem) + '</p>', 1)
     all_headers = {
         'Content-Type': 'text/html; charset=UTF-8',
         'Content-Security-Policy': "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; "
-                                   "connect-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'",
+                                   "img-src data:; connect-src 'self'; form-action 'self'; frame-ancestors 'none'; "
+                                   "base-uri 'none'",
         'Cache-Control': 'no-store',
         'Referrer-Policy': 'same-origin',
     }
     if headers:
         all_headers.update(headers)
-    return HEAD.replace('{title}', title) + alert + body + '</main></body></html>', status, all_headers
+    return HEAD.replace('{title}', title) + body + '</main></body></html>', status, all_headers
 
 
 HEAD = '''<!doctype html>
@@ -233,7 +244,7 @@ HEAD = '''<!doctype html>
 *{box-sizing:border-box}body{margin:0;background:var(--page);color:var(--text);font:17px/1.5 system-ui,sans-serif}
 main{max-width:34rem;margin:0 auto;padding:2rem 1rem}h1{font-size:1.5rem;margin:0 0 1rem}
 form,.card{background:var(--card);border:1px solid var(--line);border-radius:12px;padding:1.25rem;margin:0 0 1rem}
-label{display:block;margin:0 0 .9rem;font-weight:600}.check{font-weight:400}
+label{display:block;margin:0 0 .9rem;font-weight:600}.check{display:flex;gap:.5rem;font-weight:400}
 input:not([type=checkbox]){display:block;width:100%;margin-top:.25rem;padding:.65rem .75rem;font:inherit;color:inherit;
 background:var(--page);border:1px solid var(--line);border-radius:8px}
 button{width:100%;padding:.7rem;font:inherit;font-weight:600;color:var(--on);background:var(--main);border:0;
@@ -241,9 +252,10 @@ border-radius:8px;cursor:pointer}.quiet{background:none;color:var(--text);border
 :focus-visible{outline:3px solid var(--main);outline-offset:2px}a{color:var(--main)}
 dl{display:grid;grid-template-columns:1fr 1fr;gap:1rem;margin:0}dt{color:var(--soft);font-size:.85rem}
 dd{margin:0;font-size:1.35rem;font-variant-numeric:tabular-nums}
-.problem{background:var(--card);border:1px solid var(--bad);color:var(--bad);border-radius:8px;padding:.7rem 1rem}
-.row{display:flex;gap:1rem;align-items:center;justify-content:space-between}.row form{border:0;padding:0;margin:0;
-background:none}.row button{width:auto}.soft{color:var(--soft)}
+[hidden]{display:none!important}.problem{margin:0 0 1rem;background:var(--card);border:1px solid var(--bad);
+color:var(--bad);border-radius:8px;padding:.7rem 1rem}
+.row{display:flex;gap:1rem;align-items:center;justify-content:space-between;margin:0 0 1rem}.row h1{margin:0}
+.row form{border:0;padding:0;margin:0;background:none}.row button{width:auto}.soft{color:var(--soft)}
 </style></head><body><main>
 '''
 
@@ -265,15 +277,18 @@ INDEX = '''<div class="row"><h1>Device</h1><form method="post" action="/logout">
 <div><dt>Running for</dt><dd id="uptime">{uptime}</dd></div>
 <div><dt>Free memory</dt><dd id="memory">{memory}</dd></div>
 </dl></div>
-<form method="post" action="/light"><input type="hidden" name="light" value="{switch}">
-<button>Switch the light {switch}</button></form>
+<form method="post" action="/light">
+<button name="light" id="switch" value="{switch}">Switch the light {switch}</button></form>
 <p class="soft">Logged in as {name}. <a href="/password">Change password</a></p>
 <script>
 setInterval(async () => {
   const answer = await fetch('/figures', {headers: {Accept: 'application/json'}}).catch(() => null)
   if (answer && answer.status == 401) location.reload()
   if (!answer || !answer.ok) return
-  for (const [name, value] of Object.entries(await answer.json())) document.getElementById(name).textContent = value
+  const figures = await answer.json(), button = document.getElementById('switch')
+  for (const name in figures) document.getElementById(name).textContent = figures[name]
+  button.value = figures.light == 'on' ? 'off' : 'on'
+  button.textContent = 'Switch the light ' + button.value
 }, 5000)
 </script>
 '''

@@ -169,7 +169,7 @@ def form(request: 'Any') -> 'dict[str, str]':
             value = given[name]
             if value == b'':  # what Microdot makes of a name alone
                 value = ''
-            utf8(value.encode())  # no string, or none that UTF-8 has a form for
+            utf8((name + value).encode())  # no string, or none that UTF-8 has a form for
             fields[name] = value
     except Exception:  # whatever a parser says of bytes from outside
         abort(400, 'Bad form')

@@ -193,4 +193,15 @@ class Login:
             await deny_websocket(request, 401, args)
             abort(401)
         url = http.url_as_sent(request)
+        if request.method.upper() not in ('GET', 'HEAD'):
+            url = _page_before(request)  # a form's body is lost on the way, and its address may be no page
+        if not url:
+            return redirect(self.login_url)
         return redirect(self.login_url + ('&' if '?' in self.login_url else '?') + 'next=' + quote(url))
+
+
+def _page_before(request: 'Any') -> str:
+    """Return path and query of the page of this site that the request was sent from, or ``''``."""
+    host, found, path = request.headers.get('Referer', '').partition('://')[2].partition('/')
+    same = found and host.lower() == request.headers.get('Host', '').lower()
+    return safe_next('/' + path, '') if same else ''

@@ -1,9 +1,11 @@
 """What CPython does in its own way: see portable.py, which alone imports this file. Needs no other."""
 import asyncio
 import contextvars
+import fcntl
 import json
 import logging
 import os
+import threading
 import time
 from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -184,6 +186,30 @@ def warn(message: str) -> None:
 def temporary_name(path: str) -> str:
     """Return a name beside ``path`` that no other process uses, ending in ``.new``."""
     return '%s.%s.new' % (path, os.urandom(6).hex())
+
+
+class FileLock:
+    """Held by one process at a time, and let go when it ends::
+
+        with FileLock('users.json'):
+            ...
+    """
+    def __init__(self, path: str) -> None:
+        self._path = path + '.lock'
+        self._threads = threading.Lock()
+
+    def __enter__(self) -> None:
+        self._threads.acquire()
+        try:
+            self._file = os.open(self._path, os.O_RDWR | os.O_CREAT, 0o600)
+            fcntl.flock(self._file, fcntl.LOCK_EX)
+        except OSError:
+            self._threads.release()
+            raise
+
+    def __exit__(self, *error: object) -> None:
+        os.close(self._file)
+        self._threads.release()
 
 
 def open_private(path: str) -> BinaryIO:

@@ -19,6 +19,7 @@ MICROPYTHON = sys.implementation.name == 'micropython'
 
 if TYPE_CHECKING or not MICROPYTHON:
     from .on_cpython import TICKS_MASK as _ticks_mask
+    from .on_cpython import FileLock as FileLock
     from .on_cpython import Key as Key
     from .on_cpython import call as call
     from .on_cpython import compare_digest as compare_digest
@@ -39,6 +40,7 @@ if TYPE_CHECKING or not MICROPYTHON:
 else:
     from .on_micropython import TICKS_MASK as _ticks_mask
     from .on_micropython import (
+        FileLock,
         Key,
         call,
         compare_digest,

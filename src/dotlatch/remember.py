@@ -53,9 +53,9 @@ class RememberMe:
 
     def forget(self, request: 'Any') -> None:
         """End the tokens that came with the request, and have the response clear the cookie."""
-        revoked = session_of(request).revoked
-        for claims, end, by_uptime in self._accepted(request):
-            revoked.add(claims['jti'], end, by_uptime)
+        ext = session_of(request)
+        for claims, _, _ in self._accepted(request):
+            ext.end_token(claims)
         self._respond(request, '', 0)
 
     def _accepted(self, request: 'Any') -> 'Iterator[tuple[dict[str, Any], int, bool]]':

@@ -1,6 +1,6 @@
 """Sessions in a signed cookie: what Microdot's has, with an end that the server keeps, and a logout that holds.
 
-Needs portable.py, strictjson.py, tokens.py, revoked.py, cookies.py and http.py::
+Needs portable.py, strictjson.py, tokens.py, files.py, revoked.py, origin.py, cookies.py and http.py::
 
     from microdot import Microdot
     from dotlatch.session import Session, with_session
@@ -84,19 +84,21 @@ class Session:
     :param max_cookie: bytes that name and value may have: 1800, since Microdot's own server drops Cookie lines above
         2048. Browsers take 4096.
     :param max_revoked: how many ended sessions are remembered, see :class:`dotlatch.revoked.Revoked`.
+    :param revoked_path: a file that keeps them over a restart and tells other processes, written at each logout.
     :param require_strong_key: refuse keys under 32 bytes (RFC 7518 section 3.2) rather than warn.
     """
     secret_key: 'Any' = None
 
     def __init__(self, app: 'Any' = None, secret_key: 'Any' = None, cookie_options: 'dict[str, Any] | None' = None,
                  max_age: 'int | None' = None, name: str = 'session', host_prefix: bool = True,
-                 max_cookie: int = MAX_COOKIE, max_revoked: int = 64, require_strong_key: bool = False) -> None:
+                 max_cookie: int = MAX_COOKIE, max_revoked: int = 64, revoked_path: 'str | None' = None,
+                 require_strong_key: bool = False) -> None:
         cookies.check_name(name)
         self.name = name
         self.host_prefix = host_prefix
         self.max_cookie = max_cookie
         self.require_strong_key = require_strong_key
-        self.revoked = Revoked(max_revoked)
+        self.revoked = Revoked(max_revoked, revoked_path)
         self._max_age = max_age
         self._keys: 'list[Key]' = []
         self._verified: 'dict[str, dict[str, Any]]' = {}
@@ -283,13 +285,20 @@ class Session:
 
         :param parent: id, end and clock of another token, with which the session ends too.
         """
-        old = session._claims
-        if old is not None:
-            self.revoked.add(old['jti'], *tokens.end_of(old))
+        if session._claims is not None:
+            self.end_token(session._claims)
         session._claims = self._new_claims(max_age)
         if parent is not None:
             session._claims['parent'] = parent
         session._cookie = None
+
+    def end_token(self, claims: 'dict[str, Any]') -> None:
+        """End the token with these claims before its time."""
+        end, by_uptime = tokens.end_of(claims)
+        try:
+            self.revoked.add(claims['jti'], end, by_uptime)
+        except OSError:  # it is ended here and now; a full disk is no reason to tell the visitor otherwise
+            warn_once('an ended session could not be written down: a restart will bring it back')
 
     # --- tokens -----------------------------------------------------------------------------------
 

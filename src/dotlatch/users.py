@@ -9,7 +9,7 @@ Needs portable.py, strictjson.py, passwords.py and files.py::
     users.get_by_id(user.id)
 """
 from . import files, passwords, strictjson
-from .portable import b64url_encode, file_version, random_bytes, warn_once
+from .portable import FileLock, b64url_encode, file_version, random_bytes, warn_once
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -41,6 +41,14 @@ class User:
         return '<User %s>' % self.name
 
 
+class _NoLock:
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, *error: object) -> None:
+        pass
+
+
 class MemoryUsers:
     """Users that last as long as the program.
 
@@ -52,6 +60,7 @@ class MemoryUsers:
         self.max_users = max_users
         self._users: 'dict[str | int, User]' = {}
         self._ids: 'dict[str, str | int]' = {}
+        self._lock: 'Any' = _NoLock()
 
     def __len__(self) -> int:
         self._refresh()
@@ -75,18 +84,19 @@ class MemoryUsers:
         """
         _check_name(name)
         hashed = await passwords.hash_password(password)
-        self._refresh()
-        if _folded(name) in self._ids:  # after the wait: somebody may have been quicker
-            raise ValueError('that name is taken')
-        if len(self._users) >= self.max_users:
-            raise ValueError('there are %d users already' % self.max_users)
-        user = User(b64url_encode(random_bytes(9)), name, hashed, scopes)
-        self._put(user)
-        try:
-            self._changed()
-        except Exception:
-            self._drop(user)
-            raise
+        with self._lock:
+            self._refresh()
+            if _folded(name) in self._ids:  # after the wait: somebody may have been quicker
+                raise ValueError('that name is taken')
+            if len(self._users) >= self.max_users:
+                raise ValueError('there are %d users already' % self.max_users)
+            user = User(b64url_encode(random_bytes(9)), name, hashed, scopes)
+            self._put(user)
+            try:
+                self._changed()
+            except Exception:
+                self._drop(user)
+                raise
         return user
 
     async def authenticate(self, name: str, password: str) -> 'User | None':
@@ -127,26 +137,28 @@ class MemoryUsers:
 
     def remove(self, user: User) -> None:
         """Remove the user; the sessions end with it. KeyError when it is not there."""
-        self._refresh()
-        user = self._users[user.id]
-        self._drop(user)
-        try:
-            self._changed()
-        except Exception:
-            self._put(user)
-            raise
+        with self._lock:
+            self._refresh()
+            user = self._users[user.id]
+            self._drop(user)
+            try:
+                self._changed()
+            except Exception:
+                self._put(user)
+                raise
 
     def _set(self, user: User, hashed: 'str | None', version: int) -> None:
-        self._refresh()
-        if self._users.get(user.id) is not user:
-            raise ValueError('that user is not there any more')
-        before = user.password_hash, user.session_version
-        user.password_hash, user.session_version = hashed, version
-        try:
-            self._changed()
-        except Exception:  # what could not be kept is not true
-            user.password_hash, user.session_version = before
-            raise
+        with self._lock:
+            self._refresh()
+            if self._users.get(user.id) is not user:
+                raise ValueError('that user is not there any more')
+            before = user.password_hash, user.session_version
+            user.password_hash, user.session_version = hashed, version
+            try:
+                self._changed()
+            except Exception:  # what could not be kept is not true
+                user.password_hash, user.session_version = before
+                raise
 
     def _put(self, user: User) -> None:
         self._users[user.id] = user
@@ -173,6 +185,7 @@ class FileUsers(MemoryUsers):
     def __init__(self, path: str, max_users: int = 1000) -> None:
         super().__init__(max_users)
         self.path = path
+        self._lock = FileLock(path)
         self._version: 'tuple[int, ...] | None' = file_version(path)
         self._load()
 

@@ -1,5 +1,8 @@
 """An ended token stays ended until it would have ended by itself, in a list that does not grow."""
+import os
+
 from clock import START, UNSET, FakeClock
+from disk import Disk, put
 
 from dotlatch.revoked import Revoked
 
@@ -119,3 +122,69 @@ def test_a_list_without_room_is_refused_at_once_or_still_ends_tokens():
             return
         revoked.add('a', START + 60)
         assert revoked.has('a', START + 60)
+
+
+# --- kept in a file -------------------------------------------------------------------------------------
+
+def kept(name):
+    """A list in a file that is not there yet."""
+    for leftover in os.listdir('.'):
+        os.remove(leftover)
+    return Revoked(limit=4, path=name)
+
+
+def test_S3_what_was_ended_stays_ended_over_a_restart():
+    with FakeClock():
+        revoked = kept('r.json')
+        for number in range(6):  # more than fit: the first two leave a floor
+            revoked.add('t%d' % number, START + 60 + number)
+        again = Revoked(limit=4, path='r.json')
+        for number in range(6):
+            assert again.has('t%d' % number, START + 60 + number), number
+        assert again.has('never seen', START + 61) and not again.has('never seen', START + 62)
+
+
+def test_tokens_of_this_boot_are_not_written():
+    with FakeClock(UNSET):
+        revoked = kept('r.json')
+        revoked.add('a', 60, True)
+        assert os.listdir('.') == [] and revoked.has('a', 60, True)
+
+
+def test_S11_a_full_disk_ends_the_token_all_the_same():
+    with FakeClock():
+        revoked = kept('r.json')
+        revoked.add('a', START + 60)
+        for step in range(1, 4):
+            with Disk(fail_at=step, dead=False):
+                try:
+                    revoked.add('b%d' % step, START + 60)
+                except OSError:
+                    pass
+            assert revoked.has('b%d' % step, START + 60), step
+        assert Revoked(path='r.json').has('a', START + 60)
+
+
+def test_S11_a_corrupt_list_is_a_value_error_and_is_left_as_it_is():
+    with FakeClock():
+        for text in (b'', b'{', b'[]', b'{}', b'{"format":1,"ends":[],"floor":0}', b'{"format":2,"ends":{},"floor":0}',
+                     b'{"format":1,"ends":{"a":"1"},"floor":0}', b'{"format":1,"ends":{},"floor":null}'):
+            put('r.json', text)
+            try:
+                Revoked(path='r.json')
+                raise AssertionError(text)
+            except ValueError as error:
+                assert 'r.json' in str(error), error
+            with open('r.json', 'rb') as file:
+                assert file.read() == text
+
+
+def test_H4_the_file_is_written_once_for_each_token():
+    with FakeClock():
+        revoked = kept('r.json')
+        with Disk() as disk:
+            revoked.add('a', START + 60)
+            once = disk.steps
+            for _ in range(20):
+                revoked.has('a', START + 60)
+        assert 0 < once == disk.steps

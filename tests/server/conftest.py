@@ -1,18 +1,20 @@
 """Real servers on loopback for the tests: each of the four ways a dotlatch app is served.
 
 `console` is the console example, `serve(path, kind)` any other app: a file that defines
-`create_app(app)` and adds its routes to the Microdot instance it is given. `kind` is what both
-run on; a test that takes any of the two and `kind` runs once for each. `start_console` starts
-one by hand. All have a folder of their own for their data, and are stopped when the test ends;
-when it fails, what they printed is shown.
+`create_app(app)` and adds its routes to the Microdot instance it is given, over TLS or on a UNIX
+socket where that is asked for. `kind` is what both run on; a test that takes any of the two and
+`kind` runs once for each. `start_console` starts one by hand. All have a folder of their own for
+their data, and are stopped when the test ends; when it fails, what they printed is shown.
 """
 
 import os
 import re
 import signal
 import socket
+import ssl
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 
@@ -34,11 +36,13 @@ SHOWN_LINES = 100
 class Server:
     """A server process: where it is, what it printed, and the folder it keeps its data in."""
 
-    def __init__(self, kind, command, cwd, data, environment=None):
+    def __init__(self, kind, command, cwd, data, environment=None, tls=False, unix_socket=None):
         self.kind = kind
         self.data = data
         self.port = free_port()
-        self.url = f"http://{HOST}:{self.port}"
+        self.tls = tls
+        self.unix_socket = unix_socket
+        self.url = f"{'https' if tls else 'http'}://{HOST}:{self.port}"
         self._command = [part.format(port=self.port) for part in command]
         self._cwd = cwd
         self._environment = environment or {}
@@ -70,6 +74,10 @@ class Server:
         self._process.wait()
         self._process = None
 
+    def add_arguments(self, *arguments):
+        """More for the command line, from the next start on."""
+        self._command += arguments
+
     def restart(self):
         """The same data, port and program in a new process: what a reboot leaves."""
         self.stop()
@@ -88,30 +96,41 @@ class Server:
         assert found, f"the console printed no password:\n{self.output()}"
         return found.group(1)
 
-    def exchange(self, request, timeout=10):
+    def exchange(self, request, timeout=10, done=False):
         """Send these bytes as they are and return all that comes back until the end.
 
-        A server that answers before it has read everything resets the connection when it
-        closes it; what it said before that still counts.
+        With `done`, the client says that nothing more will come, as it must after a request
+        that promises more than it holds. A server that answers before it has read everything
+        resets the connection when it closes it; what it said before that still counts.
         """
         received = b""
-        with socket.create_connection((HOST, self.port), timeout) as connection:
+        with self._connect(timeout) as connection:
             try:
                 connection.sendall(request)
-                connection.shutdown(socket.SHUT_WR)
+                if done:
+                    connection.shutdown(socket.SHUT_WR)
             except OSError:
                 pass
             try:
                 while chunk := connection.recv(65536):
                     received += chunk
-            except ConnectionResetError:
+            except ConnectionError:
                 pass
         return received
+
+    def _connect(self, timeout):
+        if self.unix_socket:
+            connection = socket.socket(socket.AF_UNIX)
+            connection.settimeout(timeout)
+            connection.connect(self.unix_socket)
+            return connection
+        connection = socket.create_connection((HOST, self.port), timeout)
+        return trusting().wrap_socket(connection) if self.tls else connection
 
     def _wait_until_it_answers(self):
         deadline = time.monotonic() + START_SECONDS
         while time.monotonic() < deadline:
-            if self._process.poll() is not None:
+            if not self.alive():
                 raise RuntimeError(f"{self.kind} ended at once:\n{self.output()}")
             # An open port is not enough: gunicorn opens it before it loads the app.
             try:
@@ -122,6 +141,14 @@ class Server:
             time.sleep(0.05)
         self.stop()
         raise RuntimeError(f"{self.kind} did not answer on port {self.port}:\n{self.output()}")
+
+
+def trusting():
+    """A TLS client that takes any certificate: the tests make their own."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    return context
 
 
 def _signal_group(process, number):
@@ -166,17 +193,49 @@ import {module} as served
 app = Microdot()
 app = served.create_app(app) or app
 if __name__ == '__main__':
-    app.run(host={host!r}, port={port})
+    context = None
+    if {certificate!r}:
+        import ssl
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(*{certificate!r})
+    app.run(host={host!r}, port={port}, ssl=context)
 """
 
 
-def write_launcher(folder, path, kind, port):
-    microdot = {"uvicorn": "microdot.asgi", "gunicorn": "microdot.wsgi"}.get(kind, "microdot")
+def write_launcher(folder, path, kind, port, certificate=()):
+    microdot = {
+        "uvicorn": "dotlatch.server.asgi", "gunicorn": "dotlatch.server.wsgi"}.get(kind, "microdot")
     launcher = folder / "serve_for_tests.py"
     launcher.write_text(LAUNCHER.format(
         path=path, folder=str(path.parent), module=path.stem, microdot=microdot,
-        host=HOST, port=port))
+        host=HOST, port=port, certificate=tuple(str(path) for path in certificate)))
     return launcher
+
+
+def make_certificate(folder, kind):
+    """A certificate for 127.0.0.1 and its key: DER where MicroPython is to read it, else PEM."""
+    key, certificate = folder / "tls.key", folder / "tls.crt"
+    subprocess.run(
+        ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1",
+         "-nodes", "-keyout", key, "-out", certificate, "-days", "2", "-subj", "/CN=" + HOST],
+        check=True, capture_output=True, timeout=60)
+    if not variant_of(kind).micropython:
+        return certificate, key
+    der = folder / "tls.crt.der", folder / "tls.key.der"
+    for command, path, target in (("x509", certificate, der[0]), ("ec", key, der[1])):
+        subprocess.run(["openssl", command, "-in", path, "-outform", "DER", "-out", target],
+                       check=True, capture_output=True, timeout=60)
+    return der
+
+
+def tls_arguments(kind, certificate, key):
+    if kind == "uvicorn":
+        return ["--ssl-certfile", str(certificate), "--ssl-keyfile", str(key)]
+    return ["--certfile", str(certificate), "--keyfile", str(key)] if kind == "gunicorn" else []
+
+
+def unix_socket_arguments(kind, path):
+    return ["--uds", path] if kind == "uvicorn" else ["--bind", "unix:" + path]
 
 
 @pytest.fixture(params=KINDS)
@@ -196,12 +255,12 @@ def servers():
 @pytest.fixture
 def start_console(servers, tmp_path):
     """`start_console(kind)`: the console example, with a new data folder each time."""
-    def start(kind, **environment):
+    def start(kind, arguments=(), **environment):
         data = tmp_path / f"console-{len(servers)}"
         data.mkdir()
+        command = [*command_for(kind, "main.py", "asgi:app", "wsgi:app"), *arguments]
         server = Server(
-            kind, command_for(kind, "main.py", "asgi:app", "wsgi:app"), CONSOLE, data,
-            {**environment_for(kind), **environment})
+            kind, command, CONSOLE, data, {**environment_for(kind), **environment})
         servers.append(server)
         server.start()
         return server
@@ -215,19 +274,30 @@ def console(start_console, kind):
 
 @pytest.fixture
 def serve(servers, tmp_path):
-    """`serve(path, kind)`: the app of a file that defines `create_app(app)`."""
-    def start(path, kind, **environment):
-        data = tmp_path / f"app-{len(servers)}"
-        data.mkdir()
-        name = "serve_for_tests"
-        server = Server(
-            kind, command_for(kind, name + ".py", name + ":app", name + ":app"), data, data,
-            {**environment_for(kind), **environment})
-        write_launcher(data, Path(path).resolve(), kind, server.port)
-        servers.append(server)
-        server.start()
-        return server
-    return start
+    """`serve(path, kind)`: the app of a file that defines `create_app(app)`.
+
+    `tls`: over TLS; `unix_socket`: on one, where uvicorn and gunicorn can; `arguments`: more of
+    them for their command line.
+    """
+    with tempfile.TemporaryDirectory(prefix="s") as short:  # a socket's path has 107 bytes
+        def start(path, kind, tls=False, unix_socket=False, arguments=(), **environment):
+            data = tmp_path / f"app-{len(servers)}"
+            data.mkdir()
+            certificate = make_certificate(data, kind) if tls else ()
+            address = f"{short}/{len(servers)}" if unix_socket else None
+            name = "serve_for_tests"
+            command = [*command_for(kind, name + ".py", name + ":app", name + ":app"), *arguments]
+            if tls:
+                command += tls_arguments(kind, *certificate)
+            if unix_socket:
+                command += unix_socket_arguments(kind, address)
+            server = Server(kind, command, data, data, {**environment_for(kind), **environment},
+                            tls=tls, unix_socket=address)
+            write_launcher(data, Path(path).resolve(), kind, server.port, certificate)
+            servers.append(server)
+            server.start()
+            return server
+        yield start
 
 
 @pytest.hookimpl(wrapper=True)
