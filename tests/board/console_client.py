@@ -66,7 +66,7 @@ class Browser:
                     self.cookies.pop(name, None)
         self.steps.append({
             'step': step, 'status': int(lines[0].split(' ')[1]), 'location': location,
-            'cookies': sorted(self.cookies), 'body': body[body.find('<main>') + 1:]})
+            'cookies': sorted(self.cookies), 'body': body.split('<main>')[-1]})
 
 
 async def visit(browser, password, new_password):

@@ -8,6 +8,7 @@ import pty
 import select
 import subprocess
 import tempfile
+import termios
 import threading
 import time
 import tty
@@ -92,14 +93,20 @@ class Pico:
         while True:
             for source in select.select([board, self.master], [], [])[0]:
                 data = os.read(source, 4096)
-                if source == self.master:
-                    self.emulator.stdin.write(data)
-                elif not data:
+                if not data:
                     return
+                if source == self.master:
+                    self._type(data)
                 else:
                     self.printed += data
                     if self.connected:  # unread, they would fill the port and stop the board
                         os.write(self.master, data)
+
+    def _type(self, data):
+        try:
+            self.emulator.stdin.write(data)
+        except BrokenPipeError:
+            pass  # it has just ended
 
     def wait_for(self, text, timeout=60):
         """Wait until the board itself has printed `text`; returns all it printed up to there."""
@@ -126,6 +133,7 @@ class Pico:
             process.kill()
             process.wait()
             self.connected = False
+            termios.tcflush(self.slave, termios.TCIFLUSH)  # a full port would hold the cable up
         if process.returncode:
             raise BoardError(output)
         return output.replace('\r\n', '\n')
