@@ -9,7 +9,7 @@ from .machine import PYTHON, SetupError, run
 
 ROOT = Path(__file__).resolve().parents[2]
 DOTLATCH = ROOT / 'src' / 'dotlatch'
-CPYTHON_ONLY = {'__main__.py'}
+CPYTHON_ONLY = {'__main__.py', 'on_cpython.py'}
 MICRODOT_CORE = ('__init__', 'microdot', 'helpers')
 
 

@@ -1,0 +1,111 @@
+"""examples/console on a board: it boots as main.py, and a browser on the board itself visits it."""
+import json
+from pathlib import Path
+
+import pytest
+
+from . import library
+from .pico import Pico
+
+CONSOLE = library.ROOT / 'examples' / 'console'
+CLIENT = Path(__file__).with_name('console_client.py')
+NEW_PASSWORD = 'correct horse battery staple'
+LOGIN = '/login?next=/'
+
+
+def board_files():
+    files = {**library.dotlatch(), **library.microdot()}
+    files['/main.py'] = (CONSOLE / 'main.py').read_bytes()
+    files['/lib/console_client.mpy'] = library.compiled(CLIENT, CLIENT.name)
+    return files
+
+
+def first_password(printed):
+    """The first start shows it on the serial console."""
+    return printed.split('password: ')[1].split()[0]
+
+
+class Visit:
+    """What a board said at its first start, to a browser, and after it was unplugged."""
+
+    def __init__(self, pico, clock):
+        self.first_start = pico.wait_for('The console is on')
+        self.password = first_password(self.first_start)
+        if clock == 'set':
+            pico.set_clock()
+        printed = pico.run(
+            f'import console_client\nconsole_client.run({self.password!r}, {NEW_PASSWORD!r})',
+            timeout=300)
+        self.steps = {step['step']: step for step in json.loads(printed.splitlines()[-1])}
+        pico.power_off()
+        self.flash = pico.flash.read_bytes()
+        pico.power_on()
+        self.second_start = pico.wait_for('The console is on')
+
+
+@pytest.fixture(scope='module', params=['unset', 'set'], ids=['clock-unset', 'clock-set'])
+def visit(board, request):
+    with Pico(board_files()) as pico:
+        return Visit(pico, request.param)
+
+
+@pytest.fixture(autouse=True)
+def on_micropython(record_property):
+    record_property('python', 'MicroPython on an emulated Raspberry Pi Pico')
+
+
+@pytest.mark.parametrize('step, status, location', [
+    ('a stranger', 302, LOGIN),
+    ('the login page', 200, None),
+    ('a wrong password', 401, None),
+    ('the password', 302, '/'),
+    ('the figures', 200, None),
+    ('the page', 200, None),
+    ('the light', 303, '/'),
+    ('the page with the light on', 200, None),
+    ('another password', 302, '/'),
+    ('after the change', 200, None),
+    ('the cookie from before the change', 302, LOGIN),
+    ('log out', 303, '/login'),
+    ('after the logout', 302, LOGIN),
+    ('the cookie from before the logout', 302, LOGIN),
+    ('the old password', 401, None),
+    ('the new password', 302, '/'),
+    ('the page again', 200, None),
+])
+def test_a_visit_to_the_console(visit, step, status, location):
+    answer = visit.steps[step]
+    assert (answer['status'], answer['location']) == (status, location), answer['body']
+
+
+def test_the_figures_are_the_boards(visit):
+    figures = json.loads(visit.steps['the figures']['body'])
+    assert figures['temperature'].startswith('27')  # what the emulator's thermometer shows
+    assert figures['light'] == 'off'
+    assert figures['memory'].endswith(' KB')
+
+
+def test_the_light_is_switched(visit):
+    assert 'Switch the light on' in visit.steps['the page']['body']
+    assert 'Switch the light off' in visit.steps['the page with the light on']['body']
+
+
+def test_the_cookies_are_gone_after_the_logout(visit):
+    assert visit.steps['after the change']['cookies'] == ['session']
+    assert visit.steps['log out']['cookies'] == []
+
+
+def test_the_password_is_shown_at_the_first_start_only(visit):
+    assert 'password: ' in visit.first_start
+    assert 'password: ' not in visit.second_start
+
+
+def test_no_password_is_in_the_flash(visit):
+    assert b'users.json' in visit.flash
+    for password in (visit.password, NEW_PASSWORD):
+        assert password.encode() not in visit.flash
+
+
+def test_every_board_has_a_password_of_its_own(board, visit):
+    with Pico(board_files()) as another:
+        assert first_password(another.wait_for('The console is on')) != visit.password
