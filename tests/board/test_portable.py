@@ -50,7 +50,10 @@ class Part:
             code = library.compiled(source.name, self.path.name)
         job = {'module': self.path.stem, 'path': ['/tests', '/lib'], 'collected': self.tests,
                'run': self.tests, 'results': '/results'}
-        return {f'/tests/{self.path.stem}.mpy': code, '/job': json.dumps(job).encode()}
+        files = {f'/tests/{self.path.stem}.mpy': code, '/job': json.dumps(job).encode()}
+        for helper in helpers_of(self.path):
+            files[f'/tests/{helper.stem}.mpy'] = library.compiled(helper, helper.name)
+        return files
 
     def failure(self, test, common_files):
         """Why the test failed, or None."""
@@ -75,6 +78,17 @@ class Part:
                 passed = event['outcome'] == 'passed'
                 failures[event['test']] = None if passed else event['detail'] + printed
         return failures
+
+
+def helpers_of(path):
+    """The modules beside a test file that it imports, and those that they import."""
+    found = []
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.ImportFrom) and node.level == 0:
+            helper = FOLDER / f'{node.module}.py'
+            if helper.exists() and helper not in found:
+                found += [helper, *(other for other in helpers_of(helper) if other not in found)]
+    return found
 
 
 def without_other_tests(source, tests):
@@ -102,9 +116,7 @@ TESTS = [pytest.param(part, test, id=f'{part.path.stem}-{test}')
 @pytest.fixture(scope='module')
 def common_files(board):
     files = {**library.dotlatch(), **library.microdot(*EXTENSIONS)}
-    helpers = [path for path in FOLDER.glob('*.py') if not path.stem.startswith('test_')]
-    for path in [RUNNER, *helpers]:
-        files[f'/tests/{path.stem}.mpy'] = library.compiled(path, path.name)
+    files[f'/tests/{RUNNER.stem}.mpy'] = library.compiled(RUNNER, RUNNER.name)
     return files
 
 

@@ -541,3 +541,7 @@ def before_decisions_imports():
 
 async def decisions_imports(example):
     assert example.printed == ['auth', 'identity', 'portable']
+
+
+async def benchmarks_count(example):
+    assert any(line.startswith('100 tokens verified in ') for line in example.printed)
