@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from typing import Any
 
 MAX_RECORD = 4096  # bytes of JSON
+MAX_IN_MEMORY = 32 if MICROPYTHON else 10000
+MAX_IN_FILES = 32 if MICROPYTHON else 1000
 
 _ALPHABET = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_'
 _CHECK = 20           # bytes in front of a record in its file: see _sealed()
@@ -53,7 +55,7 @@ class MemoryStore:
         32, and 450 bytes on CPython, where it is 10,000.
     :param max_record: bytes of JSON that one may have.
     """
-    def __init__(self, max_sessions: int = 32 if MICROPYTHON else 10000, max_record: int = MAX_RECORD) -> None:
+    def __init__(self, max_sessions: int = MAX_IN_MEMORY, max_record: int = MAX_RECORD) -> None:
         if max_sessions < 1:
             raise ValueError('a store needs room for one session')
         self.max_sessions = max_sessions
@@ -180,8 +182,7 @@ class FileStore(MemoryStore):
     :param max_record: bytes of JSON that one may have.
     :raises OSError: when there is no folder and none can be made.
     """
-    def __init__(self, path: str, max_sessions: int = 32 if MICROPYTHON else 1000,
-                 max_record: int = MAX_RECORD) -> None:
+    def __init__(self, path: str, max_sessions: int = MAX_IN_FILES, max_record: int = MAX_RECORD) -> None:
         super().__init__(max_sessions, max_record)
         self.path = path
         try:

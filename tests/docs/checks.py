@@ -545,3 +545,8 @@ async def decisions_imports(example):
 
 async def benchmarks_count(example):
     assert any(line.startswith('100 tokens verified in ') for line in example.printed)
+
+
+async def stores_memory(example):
+    assert example.printed[-2:] == ["{'theme': 'dark'}", '1 session ended']
+    assert len(example['store']._names()) == 0
