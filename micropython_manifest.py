@@ -29,6 +29,7 @@ package(
         'remember.py',
         'revoked.py',
         'session.py',
+        'stored.py',
         'stores.py',
         'strictjson.py',
         'throttle.py',

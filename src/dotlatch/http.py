@@ -81,11 +81,11 @@ def source(request: 'Any') -> str:
 
 # --- responses ------------------------------------------------------------------------------------
 
-def on_response(request: 'Any', f: 'Callable[[Any, Any], None]') -> None:
+def on_response(request: 'Any', f: 'Callable[[Any, Any], Any]') -> None:
     """Have ``f(request, response)`` called before the response is sent, whether it is a result or an error's.
 
     It comes after the app's own handlers, which may put another response in the place of the one they get, and may be
-    called again for that one.
+    called again for that one. What it returns, unless ``None``, is awaited and may be another response.
     """
     waiting = getattr(request.g, '_dotlatch', None)
     if waiting is None:
@@ -106,11 +106,14 @@ def hook(app: 'Any') -> None:
         handlers.append(_finish)
 
 
-async def _finish(request: 'Any', response: 'Any') -> None:
+async def _finish(request: 'Any', response: 'Any') -> 'Any':
     waiting = getattr(request.g, '_dotlatch', None) if request else None
     if waiting and response is not Response.already_handled:
         for f in waiting:
-            f(request, response)
+            work = f(request, response)
+            if work is not None:
+                response = await work or response
+    return response
 
 
 def vary(response: 'Any', name: str) -> None:

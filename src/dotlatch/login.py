@@ -70,6 +70,7 @@ class Login:
         if not is_active(user):
             raise ValueError('a user who is not active cannot log in')
         ext = session_of(request)
+        await ext.load(request)
         kept = {name: value for name, value in ext.get(request).items() if name in keep}
         if self._may_be_remembered(request):
             self._remember_me().forget(request)
@@ -94,14 +95,16 @@ class Login:
         mark = stamp(user, ext.keys[0])
         if mark:
             session['_stamp'] = mark
-        ext.renew(session, max_age, parent)
+        ext.renew(session, max_age, parent, user_id(user))
         session.save()
         request.g._login_user = request.g.current_user = user
         request.g._login_fresh = fresh
 
     async def logout_user(self, request: 'Any') -> None:
         """Log the visitor out: session and remember-me cookie go, and copies of them are worth nothing."""
-        session_of(request).delete(request)
+        ext = session_of(request)
+        await ext.load(request)
+        ext.delete(request)
         if self._may_be_remembered(request):
             self._remember_me().forget(request)
         request.g._login_user = request.g.current_user = None
@@ -122,7 +125,7 @@ class Login:
         if hasattr(g, '_login_user'):
             return g._login_user
         ext = session_of(request)
-        session = ext.get(request)
+        session = ext.get(request) if ext.store is None else await ext.load(request)
         g._login_fresh = False
         user = None
         if '_user_id' in session:

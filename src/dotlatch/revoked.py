@@ -61,7 +61,8 @@ class Revoked:
         """Tell whether that token was ended."""
         if self.path:
             self._refresh()
-        return token_id in self._ends[by_uptime] or end <= self._floors[by_uptime]
+        # In both: a session that began before the clock was set goes on by the clock, under the same id.
+        return token_id in self._ends[0] or token_id in self._ends[1] or end <= self._floors[by_uptime]
 
     def _add(self, token_id: str, end: int, by_uptime: bool) -> None:
         ends = self._ends[by_uptime]

@@ -18,7 +18,7 @@ Needs portable.py, strictjson.py, tokens.py, files.py, revoked.py, origin.py, co
 from microdot import Request
 
 from . import cookies, http, tokens
-from .portable import MICROPYTHON, Key, call, random_id, warn_once, wraps
+from .portable import MICROPYTHON, Key, call, now, random_id, warn_once, wraps
 from .revoked import Revoked
 
 TYPE_CHECKING = False
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 TYP = 'session+jwt'
 MAX_AGE = 14 * 24 * 3600
 MAX_COOKIE = 1800
+_DAY = 24 * 3600
 _SHORT_KEY = ('the secret key is shorter than 32 bytes, so it can be guessed from one cookie. '
               'Make one with: python3 -c "import secrets; print(secrets.token_hex(32))"')
 
@@ -44,6 +45,12 @@ class SessionDict(dict):  # type: ignore[type-arg]  # a dictionary of whatever J
         self._claims: 'dict[str, Any] | None' = None  # of the token it came from: its id and its end
         self._cookie: 'str | None' = None             # what the response will set; '' to clear it
         self._had_cookie = False
+        self._renew = False                           # the cookie is to be written again, with the time of this use
+        # With a store: what is to be written and deleted there when the response is ready.
+        self._secret = ''
+        self._is_new = False
+        self._record: 'dict[str, Any] | None' = None
+        self._doomed: 'list[str]' = []
 
     def save(self) -> None:
         """Keep the session, as it is now, in the cookie of this response, whether it ends well or in ``abort()``.
@@ -78,6 +85,9 @@ class Session:
         ``http_only`` is on and ``secure`` is on when the request came over TLS, unless given.
     :param max_age: seconds after which a session ends, whatever the browser does (ASVS 7.3.2); 14 days, or the
         ``max_age`` of the cookie.
+    :param idle: seconds without a request after which a session ends (ASVS 7.3.1). The time of use is written anew once
+        an eighth of that has passed.
+    :param store: where sessions are kept on the server, see :mod:`dotlatch.stores`; without one they are in the cookie.
     :param name: the cookie's name. Over TLS it gets the prefix ``__Host-`` where path and domain allow it, so that no
         other host or port can plant one (RFC 6265bis section 4.1.3.2).
     :param host_prefix: ``False`` for the same name over TLS.
@@ -92,7 +102,7 @@ class Session:
     def __init__(self, app: 'Any' = None, secret_key: 'Any' = None, cookie_options: 'dict[str, Any] | None' = None,
                  max_age: 'int | None' = None, name: str = 'session', host_prefix: bool = True,
                  max_cookie: int = MAX_COOKIE, max_revoked: int = 64, revoked_path: 'str | None' = None,
-                 require_strong_key: bool = False) -> None:
+                 require_strong_key: bool = False, idle: 'int | None' = None, store: 'Any' = None) -> None:
         cookies.check_name(name)
         self.name = name
         self.host_prefix = host_prefix
@@ -100,6 +110,12 @@ class Session:
         self.require_strong_key = require_strong_key
         self.revoked = Revoked(max_revoked, revoked_path)
         self._max_age = max_age
+        self.idle = idle
+        self.store = store
+        self._stored = None
+        if store is not None:
+            from . import stored  # a board without a store does not load it
+            self._stored = stored.Stored(self, store)
         self._keys: 'list[Key]' = []
         self._verified: 'dict[str, dict[str, Any]]' = {}
         self._keys_of: 'Any' = None
@@ -172,24 +188,46 @@ class Session:
     # --- one request ------------------------------------------------------------------------------
 
     def get(self, request: 'Any') -> SessionDict:
-        """Return the visitor's session: empty when there is no cookie, or one that is not accepted."""
-        keys = self.keys
+        """Return the visitor's session: empty when there is no cookie, or one that is not accepted.
+
+        With a store, :meth:`load` has to come first, as it does in :func:`with_session` and ``Login``.
+        """
         session: 'SessionDict | None' = getattr(request.g, '_session', None)
-        if session is None:
-            name = self.cookie_name(request, self.name)
-            claims = None
-            for value in cookies.read(request, name):
-                found = self._known(value, keys)
-                if found is not None:
-                    if claims is not None:  # two sessions at once: somebody planted one, and nothing tells which
-                        claims = None
-                        break
-                    claims = found
-            session = SessionDict(request, _copied(claims['data']) if claims else {})
-            session._claims = claims
-            session._had_cookie = name in request.headers.get('Cookie', '')
-            request.g._session = session
-            http.on_response(request, _write_cookie)
+        if session is not None:
+            return session
+        keys = self.keys
+        if self._stored is not None:
+            raise RuntimeError('with a store, sessions are loaded by with_session, Login or await load(request)')
+        claims = None
+        for value in cookies.read(request, self.cookie_name(request, self.name)):
+            found = self._known(value, keys)
+            if found is not None:
+                if claims is not None:  # two sessions at once: somebody planted one, and nothing tells which
+                    claims = None
+                    break
+                claims = found
+        return self._begin(request, claims)
+
+    async def load(self, request: 'Any') -> SessionDict:
+        """Return the visitor's session, from its store when there is one. Ends in a 503 when the store is down."""
+        if self._stored is None or hasattr(request.g, '_session'):
+            return self.get(request)
+        found = await self._stored.find(request)
+        session = self._begin(request, found[0] if found else None)
+        if found:
+            session._secret = found[1]
+        return session
+
+    def _begin(self, request: 'Any', claims: 'dict[str, Any] | None') -> SessionDict:
+        session = SessionDict(request, _copied(claims['data']) if claims else {})
+        session._claims = claims
+        session._had_cookie = self.cookie_name(request, self.name) in request.headers.get('Cookie', '')
+        if claims and self.idle:
+            _, by_uptime = tokens.end_of(claims)
+            used = tokens.time_on(by_uptime) - _seen(claims)
+            session._renew = used >= self.idle // 8 or (by_uptime and now() is not None)
+        request.g._session = session
+        http.on_response(request, _write_cookie)
         return session
 
     def _known(self, token: str, keys: 'list[Key]') -> 'dict[str, Any] | None':
@@ -206,20 +244,31 @@ class Session:
                     self._verified.clear()
                 self._verified[token] = claims
             return claims
-        try:
-            tokens.check_lifetime(claims)
-        except tokens.TokenError:
-            return None
-        return None if self._ended(claims) else claims
+        return claims if self.is_live(claims) else None
 
     def _accept(self, token: str, keys: 'list[Key]') -> 'dict[str, Any] | None':
         try:
             claims = tokens.decode(token, keys, TYP)
         except tokens.TokenError:
             return None
-        if type(claims.get('data')) is not dict or type(claims.get('jti')) is not str or self._ended(claims):
+        if type(claims.get('data')) is not dict or type(claims.get('jti')) is not str or not self.is_live(claims):
             return None
         return claims
+
+    def is_live(self, claims: 'dict[str, Any]') -> bool:
+        """Tell whether a session with these claims goes on: neither expired nor idle for too long, nor ended."""
+        try:
+            tokens.check_lifetime(claims)
+        except tokens.TokenError:
+            return False
+        _, by_uptime = tokens.end_of(claims)
+        time = tokens.time_on(by_uptime)
+        # What began or was used tomorrow was so under a clock that was wrong: it would end years late.
+        if claims.get('iat', 0) > time + _DAY and not by_uptime:
+            return False
+        if self.idle and not -_DAY <= time - _seen(claims) < self.idle:
+            return False
+        return not self._ended(claims)
 
     def _ended(self, claims: 'dict[str, Any]') -> bool:
         end, by_uptime = tokens.end_of(claims)
@@ -236,18 +285,44 @@ class Session:
         if not current:
             return self.delete(request)
         if current._claims is None:
-            current._claims = self._new_claims(None)
+            self._start(current, None)
         elif self.is_revoked(current):
             return
-        claims = current._claims.copy()
-        claims['data'] = current
-        token = tokens.encode(claims, keys[0], TYP)
-        self._check_size(request, token)
-        current._cookie = token
+        if current._claims is not None:
+            claims = self._used_now(current._claims)
+            claims['data'] = _copied(current)
+            if self._stored is not None:
+                self._stored.put(current, claims)
+            else:
+                token = tokens.encode(claims, keys[0], TYP)
+                self._check_size(request, token)
+                current._cookie = token
         http.on_response(request, _write_cookie)  # once more, for handlers of the response that save
 
+    def _start(self, session: SessionDict, max_age: 'int | None') -> 'dict[str, Any]':
+        session._claims = claims = self._new_claims(max_age)
+        session._is_new = True
+        if self._stored is not None:
+            self._stored.begin(session, claims)
+        return claims
+
+    def _used_now(self, claims: 'dict[str, Any]') -> 'dict[str, Any]':
+        """Return a copy of the claims with the time of this use, and by the clock once that is set."""
+        claims = claims.copy()
+        _, by_uptime = tokens.end_of(claims)
+        time = now()
+        if by_uptime and time is not None:
+            uptime = tokens.time_on(True)
+            claims['exp'] = time + claims.pop(tokens.BOOT_CLAIM)[1] - uptime
+            claims['iat'] = time
+            by_uptime = False
+        if self.idle or self._stored is not None:
+            claims['seen'] = tokens.time_on(by_uptime)
+        return claims
+
     def _new_claims(self, max_age: 'int | None') -> 'dict[str, Any]':
-        return tokens.with_lifetime({'jti': random_id()}, self.max_age if max_age is None else max_age)
+        claims = tokens.with_lifetime({'jti': random_id()}, self.max_age if max_age is None else max_age)
+        return self._used_now(claims)
 
     def _check_size(self, request: 'Any', token: str) -> None:
         name = self.cookie_name(request, self.name)
@@ -277,20 +352,77 @@ class Session:
         session = self.get(request)
         self.renew(session)
         session.clear()
-        session._claims = None
+        session._claims = session._record = None
         session._cookie = '' if session._had_cookie else None
 
-    def renew(self, session: SessionDict, max_age: 'int | None' = None, parent: 'list[Any] | None' = None) -> None:
+    def renew(self, session: SessionDict, max_age: 'int | None' = None, parent: 'list[Any] | None' = None,
+              user: 'str | int | None' = None) -> None:
         """End the session under its old id and give it a new one; see :meth:`SessionDict.regenerate`.
 
         :param parent: id, end and clock of another token, with which the session ends too.
+        :param user: whose it is, for the list of a user's sessions that a store can give.
         """
         if session._claims is not None:
-            self.end_token(session._claims)
-        session._claims = self._new_claims(max_age)
+            if self._stored is None:
+                self.end_token(session._claims)
+            elif not session._is_new:
+                session._doomed.append(session._claims['jti'])
+        claims = self._start(session, max_age)
         if parent is not None:
-            session._claims['parent'] = parent
+            claims['parent'] = parent
+        if user is not None and self._stored is not None:
+            claims['user'] = user
         session._cookie = None
+        session._renew = False
+
+    def touch(self, session: SessionDict) -> None:
+        """Have the session's time of use written, and nothing that the handler has not saved."""
+        if session._claims is not None:
+            claims = self._used_now(session._claims)
+            if self._stored is not None:
+                self._stored.put(session, claims)
+            else:
+                session._cookie = tokens.encode(claims, self.keys[0], TYP)
+
+    async def finish(self, session: SessionDict) -> 'Any':
+        """Carry out in the store what the handlers did; a response of 503 when it cannot."""
+        return await self._stored.finish(session) if self._stored is not None else None
+
+    # --- all sessions of a user, with a store -----------------------------------------------------
+
+    async def list_sessions(self, user_id: 'str | int') -> 'list[dict[str, Any]]':
+        """Return a user's sessions, the one used last first: id, iat (when it began), seen, source and client.
+
+        :raises RuntimeError: without a store, which alone knows them.
+        :raises OSError: when the store cannot be asked.
+        """
+        names = ('iat', 'seen', 'source', 'client')
+        found = []
+        for session_id, record in await self._need_store().list_user(user_id):
+            if self.is_live(record):
+                shown = {name: record.get(name) for name in names}
+                shown['id'] = session_id
+                found.append(shown)
+        return found
+
+    async def end_session(self, user_id: 'str | int', session_id: str) -> bool:
+        """End one session of a user; ``False`` when that user has none of that id."""
+        store = self._need_store()
+        record = await store.load(session_id)
+        if record is None or record.get('user') != user_id:
+            return False
+        await store.delete(session_id)
+        return True
+
+    async def end_sessions(self, user_id: 'str | int', keep: 'SessionDict | None' = None) -> int:
+        """End all sessions of a user but ``keep``, and return how many there were."""
+        claims = keep._claims if keep is not None else None
+        return int(await self._need_store().delete_user(user_id, claims['jti'] if claims else None))
+
+    def _need_store(self) -> 'Any':
+        if self.store is None:
+            raise RuntimeError('sessions in cookies are known to their browsers only: give Session a store')
+        return self.store
 
     def end_token(self, claims: 'dict[str, Any]') -> None:
         """End the token with these claims before its time."""
@@ -329,13 +461,35 @@ def session_of(request: 'Any') -> Session:
     return ext
 
 
-def _write_cookie(request: 'Any', response: 'Any') -> None:
+def _seen(claims: 'dict[str, Any]') -> int:
+    seen = claims.get('seen', claims.get('iat', 0))
+    return seen if type(seen) is int else 0
+
+
+def _write_cookie(request: 'Any', response: 'Any') -> 'Any':
+    """Finish the response of a request that has looked at its session."""
     session = request.g._session
+    ext = session_of(request)
     http.vary(response, 'Cookie')
     if session or session._cookie is not None:
         http.no_store(response)
+    if session._renew and session._cookie is None and session._record is None and not ext.is_revoked(session):
+        session._renew = False
+        ext.touch(session)
+    if session._doomed or session._record is not None:
+        return _finish_stored(request, response, session, ext)
+    _set_cookie(request, response, session, ext)
+    return None
+
+
+async def _finish_stored(request: 'Any', response: 'Any', session: SessionDict, ext: Session) -> 'Any':
+    response = await ext.finish(session) or response
+    _set_cookie(request, response, session, ext)
+    return response
+
+
+def _set_cookie(request: 'Any', response: 'Any', session: SessionDict, ext: Session) -> None:
     if session._cookie is not None:
-        ext = session_of(request)
         name = ext.cookie_name(request, ext.name)
         if not session._cookie:
             cookies.clear(response, name, ext.options_for(request), ext.same_site)
@@ -350,5 +504,7 @@ def with_session(f: 'Callable[..., Any]') -> 'Any':
     """
     @wraps(f)
     async def wrapper(request: 'Any', *args: 'Any', **kwargs: 'Any') -> 'Any':
-        return await call(f, request, session_of(request).get(request), *args, **kwargs)
+        ext = session_of(request)
+        session = ext.get(request) if ext.store is None else await ext.load(request)
+        return await call(f, request, session, *args, **kwargs)
     return wrapper

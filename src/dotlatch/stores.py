@@ -134,7 +134,7 @@ class MemoryStore:
         for rank, name in ranks:
             if surplus <= 0 and rank < _ENDED:
                 break
-            self._remove(name)
+            self._drop(name)
             surplus -= 1
 
     def _record(self, name: str) -> 'dict[str, Any] | None':
@@ -259,11 +259,13 @@ def _sealed(name: str, text: bytes) -> bytes:
 
 
 def _is_live(record: 'dict[str, Any]') -> bool:
+    if type(record.get('exp')) is not int and tokens.BOOT_CLAIM not in record:
+        return False  # without an end
     try:
         tokens.check_lifetime(record)
     except (ValueError, TypeError):  # TokenError, or times that are none
         return False
-    return 'exp' in record or tokens.BOOT_CLAIM in record
+    return True
 
 
 def _is_of(record: 'dict[str, Any] | None', user: 'str | int') -> bool:
@@ -286,4 +288,5 @@ def _rank(record: 'dict[str, Any] | None') -> int:
         seen = 0
     if _is_live(record):
         return abs(time - seen)
-    return _EARLIER - seen if not time and not by_uptime and 'exp' in record else _ENDED
+    waiting = not time and not by_uptime and type(record.get('exp')) is int
+    return _EARLIER - seen if waiting else _ENDED

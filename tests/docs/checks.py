@@ -548,5 +548,23 @@ async def benchmarks_count(example):
 
 
 async def stores_memory(example):
-    assert example.printed[-2:] == ["{'theme': 'dark'}", '1 session ended']
-    assert len(example['store']._names()) == 0
+    client = example.client()
+    assert (await get(client, '/')).text == 'Visit number 1'
+    assert (await get(client, '/')).text == 'Visit number 2'
+    assert len(client.cookies['session'].split('=')[-1]) == 45
+
+
+async def stores_list(example):
+    app = example['app']
+
+    @app.post('/enter')
+    async def enter(request):
+        return await example['login'].login_user(request, {'id': 'anna'})
+
+    first, second = example.client(), example.client()
+    for client in (first, second):
+        await client.post('/enter')
+    listed = (await get(first, '/sessions')).json
+    assert len(listed) == 2 and listed[0]['id'] != listed[1]['id'], listed
+    assert (await first.post('/sessions/end-others')).text == '1 ended'
+    assert (await get(second, '/sessions')).status_code == 302

@@ -1,0 +1,92 @@
+"""Sessions kept by a store: the cookie holds an id and a secret, and the store a hash of the secret.
+
+Needs what session.py needs, and stores.py; session.py loads it for ``Session(app, store=...)``.
+"""
+from hashlib import sha256
+
+from microdot import Response, abort
+
+from . import cookies, http, strictjson
+from .portable import b64url_bytes, compare_digest, random_id
+from .stores import is_session_id
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from .session import Session, SessionDict
+
+_CLIENT = 120  # characters of the User-Agent that are kept for the list of sessions
+
+
+class Stored:
+    """What :class:`~dotlatch.session.Session` asks and tells a store.
+
+    :param ext: the session extension.
+    :param store: see :mod:`dotlatch.stores`.
+    """
+    def __init__(self, ext: 'Session', store: 'Any') -> None:
+        self.ext = ext
+        self.store = store
+
+    async def find(self, request: 'Any') -> 'tuple[dict[str, Any], str] | None':
+        """Return record and secret of the one session that the request shows; ``None`` for none, or two.
+
+        A store that cannot be asked is a 503: nobody knows then who is there.
+        """
+        found = None
+        for value in cookies.read(request, self.ext.cookie_name(request, self.ext.name)):
+            session_id, _, secret = value.partition('.')
+            if not is_session_id(session_id) or not is_session_id(secret):
+                continue
+            try:
+                record = await self.store.load(session_id)
+            except OSError:
+                abort(503, 'Sessions are not available')
+            if record is None or type(record.get('data')) is not dict or record.get('jti') != session_id:
+                continue
+            if not compare_digest(_hashed(secret), str(record.get('secret')).encode()) or not self.ext.is_live(record):
+                continue
+            if found is not None:
+                return None
+            found = record, secret
+        return found
+
+    def begin(self, session: 'SessionDict', claims: 'dict[str, Any]') -> None:
+        """Complete the claims of a new session: its secret, when it began, and where."""
+        session._secret = random_id()
+        claims['secret'] = _hashed(session._secret).decode()
+        claims['source'] = http.source(session.request)
+        claims['client'] = session.request.headers.get('User-Agent', '')[:_CLIENT]
+
+    def put(self, session: 'SessionDict', record: 'dict[str, Any]') -> None:
+        """Have the record written when the response is ready; TypeError or ValueError for one that cannot be."""
+        size = len(strictjson.dumps(record))
+        limit = getattr(self.store, 'max_record', 65536)
+        if size > limit:
+            raise ValueError('the session would be %d bytes, %d fit: keep less in the session' % (size, limit))
+        session._record = record
+        if session._is_new:
+            session._cookie = record['jti'] + '.' + session._secret
+
+    async def finish(self, session: 'SessionDict') -> 'Any':
+        """Carry out what the handlers did; return a 503 when the store cannot."""
+        try:
+            while session._doomed:
+                await self.store.delete(session._doomed[-1])
+                session._doomed.pop()
+            record = session._record
+            if record is not None:
+                session._record = None
+                if not await self.store.save(record['jti'], record, session._is_new):
+                    session._cookie = None  # ended meanwhile: a logout wins over a late save
+                session._is_new = False
+        except OSError:
+            session._cookie = None
+            return Response('Sessions are not available', 503)
+        return None
+
+
+def _hashed(secret: str) -> bytes:
+    """Return what the store keeps: who reads the store cannot show the cookie (OWASP Session Management)."""
+    return b64url_bytes(sha256(secret.encode()).digest())
