@@ -105,7 +105,8 @@ async def test_S12_neither_data_nor_what_opens_a_session_is_where_it_could_be_re
     session_id, secret = browser.value('session').split('.')
     record = await store.load(session_id)
     assert secret not in json.dumps(record) and '_user_id' not in browser.value('session')
-    for cookie in (session_id, session_id + '.', session_id + '.' + record['secret'], session_id + '.' + secret[1:] + secret[:1],
+    for cookie in (session_id, session_id + '.', session_id + '.' + record['secret'],
+                   session_id + '.' + secret[1:] + secret[:1],
                    secret + '.' + session_id, '../' + browser.value('session'), session_id + '.' + secret + '.x'):
         assert (await Client(browser.app).get('/who', {'Cookie': 'session=' + cookie})).text == 'nobody', cookie
 
