@@ -43,8 +43,9 @@ class Stored:
                 record = await self.store.load(session_id)
             except OSError:
                 abort(503, 'Sessions are not available')
-            if record is None or type(record.get('data')) is not dict or record.get('jti') != session_id:
+            if record is None or type(record.get('data')) is not dict:
                 continue
+            record['jti'] = session_id
             if not compare_digest(_hashed(secret), str(record.get('secret')).encode()) or not self.ext.is_live(record):
                 continue
             if found is not None:
