@@ -48,11 +48,16 @@ BUDGETS = {
 
 
 def imports_of(module):
-    """The modules of dotlatch that a module imports when it is loaded."""
-    tree = ast.parse((library.DOTLATCH / f'{module}.py').read_bytes())
-    for node in tree.body:
-        if isinstance(node, ast.ImportFrom) and node.level:
-            yield from [node.module] if node.module else [alias.name for alias in node.names]
+    """The modules of dotlatch that a module imports when a board loads it."""
+    statements = ast.parse((library.DOTLATCH / f'{module}.py').read_bytes()).body
+    for node in statements:  # in functions they wait until they are called
+        if isinstance(node, ast.If) and ast.unparse(node.test) == 'TYPE_CHECKING':
+            statements += node.orelse
+        elif isinstance(node, ast.Try | ast.If):
+            statements += node.body + node.orelse
+        elif isinstance(node, ast.ImportFrom) and node.level:
+            names = [node.module] if node.module else [alias.name for alias in node.names]
+            yield from [name for name in names if f'{name}.py' in library.portable_files()]
 
 
 def import_order(modules):

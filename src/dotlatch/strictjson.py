@@ -23,13 +23,15 @@ def dumps(value: 'Any') -> bytes:
     """Return ``value`` as compact UTF-8 JSON.
 
     :raises TypeError: for what JSON cannot carry and give back: bytes, sets, objects, names that are not strings,
-        infinities, lone surrogates, nesting deeper than 32.
+        infinities, lone surrogates, nesting deeper than 32, or than a board's stack can follow.
     """
-    _check(value, MAX_DEPTH)
     try:
+        _check(value, MAX_DEPTH)
         return json_text(value)
     except UnicodeError:
         raise TypeError('JSON cannot carry a lone surrogate') from None
+    except RuntimeError:  # a board's stack holds fewer levels, and fewer still inside a handler
+        raise TypeError('nested deeper than this port can follow') from None
 
 
 def _check(value: 'Any', depth: int) -> None:
@@ -59,4 +61,7 @@ def loads(data: bytes) -> 'Any':
     :raises ValueError: when it is not UTF-8, not the grammar of RFC 8259, has two equal names in one object, an
         infinite number or a lone surrogate, or is nested deeper than 32.
     """
-    return json_value(data)
+    try:
+        return json_value(data)
+    except RuntimeError:
+        raise ValueError('nested deeper than this port can follow') from None

@@ -17,7 +17,6 @@ from .portable import (
     b64url_decode,
     b64url_encode,
     compare_digest,
-    json_value,
     now,
     random_bytes,
     uptime_ms,
@@ -139,7 +138,7 @@ def decode(token: 'str | bytes', key: 'Any', typ: str = 'JWT', audience: 'str | 
     """
     payload = _verified_payload(token, key, typ)
     try:
-        claims = json_value(payload)
+        claims = strictjson.loads(payload)
     except ValueError:
         raise InvalidToken('the claims are not one strict JSON object') from None
     if not isinstance(claims, dict):
