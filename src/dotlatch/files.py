@@ -9,13 +9,13 @@ Needs portable.py::
 """
 import os
 
-from .portable import b64url_bytes, name_new_file, open_private, random_bytes, sync, temporary_name
+from .portable import b64url_bytes, name_new_file, open_private, random_bytes, renames_whole, sync, temporary_name
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-_OLD = '.old'  # where the file waits meanwhile, on file systems that rename onto nothing that is there (FAT)
+_OLD = '.old'  # where the file waits meanwhile, on file systems that cannot rename onto it in one step (FAT)
 
 
 def read(path: str) -> 'bytes | None':
@@ -36,13 +36,28 @@ def replace(path: str, data: bytes) -> None:
     :raises OSError: when that is not possible (full, read-only); what :func:`read` returns is then as it was.
     """
     new = _written(path, data)
+    if not renames_whole(new) or not _renamed(new, path):
+        if _is_there(path):
+            _remove(path + _OLD)
+            os.rename(path, path + _OLD)
+        os.rename(new, path)
+    _remove(path + _OLD)
+
+
+def _renamed(new: str, path: str) -> bool:
     try:
         os.rename(new, path)
     except OSError:
-        _remove(path + _OLD)
-        os.rename(path, path + _OLD)
-        os.rename(new, path)
-    _remove(path + _OLD)
+        return False
+    return True
+
+
+def _is_there(path: str) -> bool:
+    try:
+        os.stat(path)
+    except OSError:
+        return False
+    return True
 
 
 def _written(path: str, data: bytes) -> str:

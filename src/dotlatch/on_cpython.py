@@ -217,6 +217,11 @@ def open_private(path: str) -> BinaryIO:
     return open(path, 'wb', opener=lambda name, flags: os.open(name, flags | os.O_EXCL, 0o600))
 
 
+def renames_whole(new: str) -> bool:
+    """Tell whether a file can be renamed onto another in one step (POSIX rename)."""
+    return True
+
+
 def name_new_file(new: str, path: str) -> None:
     """Give a file that was just written its name; OSError (EEXIST) when another process has made one."""
     os.link(new, path)

@@ -187,6 +187,20 @@ def temporary_name(path: str) -> str:
     return path + '.new'
 
 
+def renames_whole(new: str) -> bool:
+    """Tell whether the file system of a file renames onto another in one step.
+
+    littlefs does. FAT removes the other one first, and is known by this: it finds a file by its name in capitals.
+    """
+    start = new.rfind('/') + 1
+    name = new[start:].upper()
+    try:
+        os.stat(new[:start] + name)
+    except OSError:
+        return True
+    return name == new[start:]
+
+
 def name_new_file(new: str, path: str) -> None:
     """Give a file that was just written its name."""
     os.rename(new, path)

@@ -30,6 +30,7 @@ if TYPE_CHECKING or not MICROPYTHON:
     from .on_cpython import json_value as json_value
     from .on_cpython import name_new_file as name_new_file
     from .on_cpython import open_private as open_private
+    from .on_cpython import renames_whole as renames_whole
     from .on_cpython import run as run
     from .on_cpython import sync as sync
     from .on_cpython import temporary_name as temporary_name
@@ -51,6 +52,7 @@ else:
         json_value,
         name_new_file,
         open_private,
+        renames_whole,
         run,
         sync,
         temporary_name,

@@ -144,7 +144,7 @@ async def test_S12_a_hostile_id_does_not_reach_the_file_system():
 # --- bounds -------------------------------------------------------------------------------------------
 
 async def test_S11_ten_thousand_sessions_in_memory_are_never_more_than_there_may_be():
-    for bound in (1, 16, 130):
+    for bound in (1, 16, contract.memory_for(130, 66)):
         store = memory(bound)
         most = 0
         for i in range(contract.memory_for(10000, 300)):
