@@ -70,8 +70,8 @@ class Login:
         if not is_active(user):
             raise ValueError('a user who is not active cannot log in')
         ext = session_of(request)
-        await ext.load(request)
-        kept = {name: value for name, value in ext.get(request).items() if name in keep}
+        session = await ext.load(request)
+        kept = {name: value for name, value in session.items() if name in keep}
         if self._may_be_remembered(request):
             self._remember_me().forget(request)
         parent = None

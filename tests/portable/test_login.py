@@ -802,7 +802,7 @@ async def test_C5_a_session_and_the_remember_me_of_another_are_one_user():
 
 async def test_S14_remember_me_beside_a_full_session_does_not_lock_the_visitor_out():
     anna = User('anna.maria.mustermann@greenhouse.example', password_hash='a')
-    app = site({anna.id: anna})
+    app = site({anna.id: anna}, max_revoked=1000)  # a hundred logins in one second, each ending a session
 
     @app.get('/fill/<int:size>')
     @with_session
