@@ -26,8 +26,6 @@ if TYPE_CHECKING:
 
     from .throttle import Throttle
 
-MAX_CREDENTIALS = 4096  # characters of a header that are looked at
-
 
 def quoted_string(text: str) -> str:
     """Return ``text`` as a quoted-string (RFC 9110 section 5.6.4); ValueError for what a header cannot carry."""
@@ -35,18 +33,6 @@ def quoted_string(text: str) -> str:
         if not ' ' <= c <= '~':
             raise ValueError('a realm is printable ASCII')
     return '"' + text.replace('\\', '\\\\').replace('"', '\\"') + '"'
-
-
-def credentials(request: 'Any', header: str, scheme: str) -> 'str | None':
-    """Return what follows ``scheme`` in a header, or ``None`` when the header is of another scheme or not there.
-
-    The scheme is compared whole and in any case (RFC 9110 section 11.1), and one or more spaces follow it.
-    """
-    value = request.headers.get(header)
-    if not value or len(value) > MAX_CREDENTIALS:
-        return None
-    given, _, rest = value.partition(' ')
-    return rest.lstrip(' ') if given.lower() == scheme.lower() else None
 
 
 class BaseAuth:
@@ -181,7 +167,7 @@ class BasicAuth(BaseAuth):
         return self._header
 
     def _get_auth(self, request: 'Any') -> 'tuple[str, ...] | None':
-        token = credentials(request, 'Authorization', self.scheme)
+        token = http.credentials(request, 'Authorization', self.scheme)
         if not token:
             return None
         try:
@@ -217,9 +203,9 @@ class TokenAuth(BaseAuth):
 
     def _given(self, request: 'Any') -> 'str | None':
         if self.header.lower() == 'authorization':
-            return credentials(request, self.header, self.scheme)
+            return http.credentials(request, self.header, self.scheme)
         value: 'str | None' = request.headers.get(self.header)
-        return value if value and len(value) <= MAX_CREDENTIALS else None
+        return value if value and len(value) <= http.MAX_CREDENTIALS else None
 
     def _get_auth(self, request: 'Any') -> 'tuple[str, ...] | None':
         token = self._given(request)

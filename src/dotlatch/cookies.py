@@ -1,15 +1,23 @@
 """Cookies read one way on every server, and written as RFC 6265bis wants them.
 
-Needs no other file::
+Needs portable.py, origin.py and http.py::
 
     from dotlatch import cookies
 
     cookies.read(request, 'session')   # every value sent under that name, at most 4
     cookies.write(response, 'session', token, {'path': '/', 'secure': True}, 'Lax')
 """
+from microdot import Request
+
+from . import http
+from .origin import quote
+from .portable import warn_once
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
+
+MAX_COOKIE = 1800
 
 _MOST = 4  # values of one name that are looked at
 
@@ -89,3 +97,106 @@ def clear(response: 'Any', name: str, options: 'dict[str, Any]', same_site: 'str
     options['max_age'] = 0
     options['expires'] = 'Thu, 01 Jan 1970 00:00:01 GMT'
     write(response, name, '', options, same_site)
+
+
+class CookieTransport:
+    """A session's token in a cookie, which is how it travels unless told otherwise.
+
+    :param name: the cookie's name. Over TLS it gets the prefix ``__Host-`` where path and domain allow it, so that no
+        other host or port can plant one (RFC 6265bis section 4.1.3.2).
+    :param options: what Microdot's ``set_cookie`` takes, and ``same_site`` (``'Lax'``). ``path`` is ``'/'``,
+        ``http_only`` is on and ``secure`` is on when the request came over TLS, unless given.
+    :param host_prefix: ``False`` for the same name over TLS.
+    :param max_cookie: bytes that name and value may have: 1800, since Microdot's own server drops Cookie lines above
+        2048. Browsers take 4096.
+    :raises ValueError: for a name or an option that cookies cannot carry.
+    """
+    header = 'Cookie'
+
+    def __init__(self, name: str = 'session', options: 'dict[str, Any] | None' = None, host_prefix: bool = True,
+                 max_cookie: int = MAX_COOKIE) -> None:
+        check_name(name)
+        self.name = name
+        self.host_prefix = host_prefix
+        self.max_cookie = max_cookie
+        self.set_options(options or {})
+
+    def set_options(self, options: 'dict[str, Any]') -> None:
+        """Use other options from now on."""
+        options = options.copy()
+        self.same_site: 'str | None' = options.pop('same_site', 'Lax')
+        if self.same_site not in ('Lax', 'Strict', 'None', None):
+            raise ValueError("same_site is 'Lax', 'Strict', 'None' or None")
+        options.setdefault('path', '/')
+        options.setdefault('http_only', True)
+        for name in options:
+            check_attribute(name, options[name])
+        self.options = options
+
+    def name_for(self, request: 'Any', name: 'str | None' = None) -> str:
+        """Return the name that a cookie of this app has for this request: the session's, or another one's."""
+        options = self.options
+        if (self.host_prefix and options['path'] == '/' and not options.get('domain')
+                and options.get('secure', True) and http.is_https(request)):
+            return '__Host-' + (name or self.name)
+        return name or self.name
+
+    def options_for(self, request: 'Any') -> 'dict[str, Any]':
+        """Return the options with ``secure`` as the request has it."""
+        options = self.options
+        if 'secure' not in options:
+            options = options.copy()
+            options['secure'] = http.is_https(request)
+            if not options['secure']:
+                warn_once('cookies travel over plain HTTP: whoever can listen to the network can use them')
+        return options
+
+    # --- what every transport has -----------------------------------------------------------------
+
+    def is_there(self, request: 'Any') -> bool:
+        """Tell whether the request carries a token, good or bad."""
+        return self.name_for(request) in (request.headers.get('Cookie') or '')
+
+    def read(self, request: 'Any') -> 'list[str]':
+        """Return the tokens that the request carries."""
+        return read(request, self.name_for(request))
+
+    def check(self, request: 'Any', token: str) -> None:
+        """Raise ValueError when the response could not carry the token, or the next request not bring it back."""
+        name = self.name_for(request)
+        size = len(name) + 1 + len(token)
+        limit = self.max_cookie
+        if http.is_built_in(request):
+            # All the cookies of a host come back in one line, which the server drops with the request when it is too
+            # long: the visitor would be locked out of every page.
+            room = Request.max_readline - len('Cookie: \r\n')
+            planned = getattr(request.g, '_planned', {})
+            for other in planned:
+                room -= len(other) + 1 + len(planned[other]) + len('; ')
+            for pair in request.headers.get('Cookie', '').split(';'):
+                other = pair.strip().split('=', 1)[0]
+                if other != name and other not in planned:
+                    room -= len(pair.strip()) + len('; ')
+            limit = min(limit, room)
+        if size > limit:
+            raise ValueError('the session cookie would be %d bytes, %d fit: keep less in the session' % (size, limit))
+
+    def write(self, request: 'Any', response: 'Any', token: str) -> None:
+        """Have the client keep the token, or forget it when it is empty."""
+        name = self.name_for(request)
+        if token:
+            write(response, name, token, self.options_for(request), self.same_site)
+        else:
+            clear(response, name, self.options_for(request), self.same_site)
+
+    def challenge(self, login_url: str) -> str:
+        """Return what a 401 says of the way in (draft-broyer-http-cookie-auth)."""
+        return 'Cookie realm="login", form-action="%s"' % quote(login_url, b'?=&')
+
+
+def plan(request: 'Any', name: str, value: str) -> None:
+    """Say that the response will set another cookie than the session's, which has to fit beside it."""
+    planned = getattr(request.g, '_planned', None)
+    if planned is None:
+        request.g._planned = planned = {}
+    planned[name] = value

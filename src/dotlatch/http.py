@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
 
+MAX_CREDENTIALS = 4096  # characters of a header that are looked at
+
 
 def is_https(request: 'Any') -> bool:
     """Tell whether the request came over TLS. Microdot's own server says so in ``app.ssl`` only, and older releases
@@ -77,6 +79,20 @@ def source(request: 'Any') -> str:
         return host
     groups = host.split('::')[0].split(':')[:4]  # zeros stand between '::' and the end of these
     return ':'.join(groups + ['0'] * (4 - len(groups))) if '::' in host else ':'.join(groups)
+
+
+# --- credentials ----------------------------------------------------------------------------------
+
+def credentials(request: 'Any', header: str, scheme: str) -> 'str | None':
+    """Return what follows ``scheme`` in a header, or ``None`` when the header is of another scheme or not there.
+
+    The scheme is compared whole and in any case (RFC 9110 section 11.1), and one or more spaces follow it.
+    """
+    value = request.headers.get(header)
+    if not value or len(value) > MAX_CREDENTIALS:
+        return None
+    given, _, rest = value.partition(' ')
+    return rest.lstrip(' ') if given.lower() == scheme.lower() else None
 
 
 # --- responses ------------------------------------------------------------------------------------

@@ -191,8 +191,7 @@ class Login:
 
     async def _refuse(self, request: 'Any', args: 'tuple[Any, ...]') -> 'Any':
         if not http.wants_page(request):
-            # The scheme is the one of draft-broyer-http-cookie-auth: a 401 has to name some way in.
-            http.challenge(request, 'Cookie realm="login", form-action="%s"' % quote(self.login_url, b'?=&'))
+            http.challenge(request, session_of(request).transport.challenge(self.login_url))
             await deny_websocket(request, 401, args)
             abort(401)
         url = http.url_as_sent(request)

@@ -60,7 +60,7 @@ class RememberMe:
 
     def _accepted(self, request: 'Any') -> 'Iterator[tuple[dict[str, Any], int, bool]]':
         ext = session_of(request)
-        for value in cookies.read(request, ext.cookie_name(request, self.name)):
+        for value in cookies.read(request, ext.cookies.name_for(request, self.name)):
             try:
                 claims = tokens.decode(value, ext.keys, TYP)
             except tokens.TokenError:
@@ -70,18 +70,18 @@ class RememberMe:
                 yield claims, end, by_uptime
 
     def _respond(self, request: 'Any', token: str, max_age: int) -> None:
-        request.g._remember = (self.name, token, max_age)
+        request.g._remember = (session_of(request).cookies.name_for(request, self.name), token, max_age)
+        cookies.plan(request, *request.g._remember[:2])
         http.on_response(request, _write)
 
 
 def _write(request: 'Any', response: 'Any') -> None:
     name, token, max_age = request.g._remember
-    ext = session_of(request)
-    name = ext.cookie_name(request, name)
-    options = ext.options_for(request).copy()
+    transport = session_of(request).cookies
+    options = transport.options_for(request).copy()
     options.pop('expires', None)
     options['max_age'] = max_age
     if token:
-        cookies.write(response, name, token, options, ext.same_site)
+        cookies.write(response, name, token, options, transport.same_site)
     else:
-        cookies.clear(response, name, options, ext.same_site)
+        cookies.clear(response, name, options, transport.same_site)

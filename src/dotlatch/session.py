@@ -1,6 +1,7 @@
 """Sessions in a signed cookie: what Microdot's has, with an end that the server keeps, and a logout that holds.
 
-Needs portable.py, strictjson.py, tokens.py, files.py, revoked.py, origin.py, cookies.py and http.py::
+Needs portable.py, strictjson.py, tokens.py, lifetime.py, files.py, revoked.py, origin.py, http.py, cookies.py and
+signed.py, or with a store stored.py and stores.py::
 
     from microdot import Microdot
     from dotlatch.session import Session, with_session
@@ -15,10 +16,9 @@ Needs portable.py, strictjson.py, tokens.py, files.py, revoked.py, origin.py, co
         session.save()
         return 'Visit number ' + str(session['visits'])
 """
-from microdot import Request
-
-from . import cookies, http, tokens
-from .portable import MICROPYTHON, Key, call, now, random_id, warn_once, wraps
+from . import http, lifetime, tokens
+from .cookies import MAX_COOKIE, CookieTransport
+from .portable import MICROPYTHON, Key, call, warn_once, wraps
 from .revoked import Revoked
 
 TYPE_CHECKING = False
@@ -26,29 +26,31 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
 
-TYP = 'session+jwt'
+    from .signed import Signed
+
 MAX_AGE = 14 * 24 * 3600
-MAX_COOKIE = 1800
-_DAY = 24 * 3600
+MAX_REVOKED = 64 if MICROPYTHON else 10000
+MAX_FLASHES = 8  # messages that wait for a page
 _SHORT_KEY = ('the secret key is shorter than 32 bytes, so it can be guessed from one cookie. '
               'Make one with: python3 -c "import secrets; print(secrets.token_hex(32))"')
 
 
-_MOST_VERIFIED = 4 if MICROPYTHON else 512  # tokens; about 1 KB each on a board
-
-
 class SessionDict(dict):  # type: ignore[type-arg]  # a dictionary of whatever JSON carries
-    """The data of one visitor: a dictionary with :meth:`save` and :meth:`delete`."""
+    """The data of one visitor: a dictionary with :meth:`save` and :meth:`delete`.
+
+    ``token`` is what the response will hand the client after :meth:`save`, for programs that want it in a body.
+    """
     def __init__(self, request: 'Any', session_dict: 'dict[str, Any]') -> None:
         super().__init__(session_dict)
         self.request = request
+        self.token: 'str | None' = None               # '' for a client that is to forget the one it has
         self._claims: 'dict[str, Any] | None' = None  # of the token it came from: its id and its end
-        self._cookie: 'str | None' = None             # what the response will set; '' to clear it
-        self._had_cookie = False
-        self._renew = False                           # the cookie is to be written again, with the time of this use
+        self._renew = False                           # its time of use, or its signature, is to be written anew
+        self._saved: 'Any' = {}                       # its data as it was found or saved last
         # With a store: what is to be written and deleted there when the response is ready.
         self._secret = ''
         self._is_new = False
+        self._is_read_only = False
         self._record: 'dict[str, Any] | None' = None
         self._doomed: 'list[str]' = []
 
@@ -74,52 +76,67 @@ class SessionDict(dict):  # type: ignore[type-arg]  # a dictionary of whatever J
         """
         session_of(self.request).renew(self, max_age)
 
+    def flash(self, message: str, category: str = 'message') -> None:
+        """Keep a message for the next page that asks for :meth:`flashes`, the last 8 of them, and save the session."""
+        self['_flashes'] = self.get('_flashes', [])[1 - MAX_FLASHES:] + [[category, message]]
+        self.save()
+
+    def flashes(self) -> 'list[tuple[str, str]]':
+        """Return category and text of the messages that wait, the oldest first, and save the session without them."""
+        waiting = self.pop('_flashes', None)
+        if not waiting:
+            return []
+        self.save()
+        return [(category, message) for category, message in waiting]
+
 
 class Session:
     """Session handling.
 
     :param app: the application.
-    :param secret_key: the key, as str or bytes, or a list of keys, newest first: the first signs, all are accepted.
-        To change them while the app runs, set ``secret_key`` anew.
-    :param cookie_options: what Microdot's ``set_cookie`` takes, and ``same_site`` (``'Lax'``). ``path`` is ``'/'``,
-        ``http_only`` is on and ``secure`` is on when the request came over TLS, unless given.
+    :param secret_key: the key, as str or bytes, or a list of keys, newest first: the first signs, all are accepted, and
+        a session that an old one has signed is signed anew. To change them while the app runs, set ``secret_key`` anew.
+    :param cookie_options: see :class:`~dotlatch.cookies.CookieTransport`, which also says what ``name``,
+        ``host_prefix`` and ``max_cookie`` are.
     :param max_age: seconds after which a session ends, whatever the browser does (ASVS 7.3.2); 14 days, or the
         ``max_age`` of the cookie.
     :param idle: seconds without a request after which a session ends (ASVS 7.3.1). The time of use is written anew once
         an eighth of that has passed.
     :param store: where sessions are kept on the server, see :mod:`dotlatch.stores`; without one they are in the cookie.
-    :param name: the cookie's name. Over TLS it gets the prefix ``__Host-`` where path and domain allow it, so that no
-        other host or port can plant one (RFC 6265bis section 4.1.3.2).
-    :param host_prefix: ``False`` for the same name over TLS.
-    :param max_cookie: bytes that name and value may have: 1800, since Microdot's own server drops Cookie lines above
-        2048. Browsers take 4096.
-    :param max_revoked: how many ended sessions are remembered, see :class:`dotlatch.revoked.Revoked`.
+    :param autosave: save a session that a handler has changed, wherever in it, without being told.
+    :param max_revoked: how many ended sessions are remembered: 64 on a board, 10,000 on CPython, see
+        :class:`~dotlatch.revoked.Revoked`.
     :param revoked_path: a file that keeps them over a restart and tells other processes, written at each logout.
     :param require_strong_key: refuse keys under 32 bytes (RFC 7518 section 3.2) rather than warn.
+    :param codec: what makes tokens and reads them, see :mod:`dotlatch.signed`; not with a store.
+    :param transport: how tokens travel, see :mod:`dotlatch.headers`; in a cookie unless given.
     """
     secret_key: 'Any' = None
 
     def __init__(self, app: 'Any' = None, secret_key: 'Any' = None, cookie_options: 'dict[str, Any] | None' = None,
                  max_age: 'int | None' = None, name: str = 'session', host_prefix: bool = True,
-                 max_cookie: int = MAX_COOKIE, max_revoked: int = 64, revoked_path: 'str | None' = None,
-                 require_strong_key: bool = False, idle: 'int | None' = None, store: 'Any' = None) -> None:
-        cookies.check_name(name)
-        self.name = name
-        self.host_prefix = host_prefix
-        self.max_cookie = max_cookie
+                 max_cookie: int = MAX_COOKIE, max_revoked: int = MAX_REVOKED, revoked_path: 'str | None' = None,
+                 require_strong_key: bool = False, idle: 'int | None' = None, store: 'Any' = None,
+                 autosave: bool = False, codec: 'Any' = None, transport: 'Any' = None) -> None:
+        self.cookies = CookieTransport(name, cookie_options, host_prefix, max_cookie)
+        self.transport = transport or self.cookies
         self.require_strong_key = require_strong_key
         self.revoked = Revoked(max_revoked, revoked_path)
-        self._max_age = max_age
-        self.idle = idle
+        self.idle = idle or 0
+        self.autosave = autosave
         self.store = store
-        self._stored = None
-        if store is not None:
-            from . import stored  # a board without a store does not load it
-            self._stored = stored.Stored(self, store)
+        self._max_age = max_age
         self._keys: 'list[Key]' = []
-        self._verified: 'dict[str, dict[str, Any]]' = {}
         self._keys_of: 'Any' = None
-        self._set_options(cookie_options or {})
+        self._kept: 'Any'
+        if store is None:  # a board loads the one that it uses
+            from .signed import Signed
+            self._kept = Signed(self, codec)
+        else:
+            if codec is not None:
+                raise ValueError('with a store the cookie holds an id, and there is nothing for a codec to do')
+            from .stored import Stored
+            self._kept = Stored(self, store)
         if secret_key is not None:
             self._set_key(secret_key)
         if app is not None:
@@ -128,23 +145,21 @@ class Session:
     def initialize(self, app: 'Any', secret_key: 'Any' = None, cookie_options: 'dict[str, Any] | None' = None) -> None:
         """Attach to an app that was not there yet for the constructor; the arguments are the constructor's."""
         if cookie_options is not None:
-            self._set_options(cookie_options)
+            self.cookies.set_options(cookie_options)
         if secret_key is not None:
             self._set_key(secret_key)
         app._session = self
         http.hook(app)
 
-    def _set_options(self, options: 'dict[str, Any]') -> None:
-        options = options.copy()
-        self.same_site: 'str | None' = options.pop('same_site', 'Lax')
-        if self.same_site not in ('Lax', 'Strict', 'None', None):
-            raise ValueError("same_site is 'Lax', 'Strict', 'None' or None")
-        options.setdefault('path', '/')
-        options.setdefault('http_only', True)
-        for name in options:
-            cookies.check_attribute(name, options[name])
-        self.cookie_options = options
-        self.max_age = self._max_age or options.get('max_age') or MAX_AGE
+    @property
+    def cookie_options(self) -> 'dict[str, Any]':
+        """The options that cookies are written with."""
+        return self.cookies.options
+
+    @property
+    def max_age(self) -> int:
+        """Seconds after which a session ends."""
+        return self._max_age or self.cookies.options.get('max_age') or MAX_AGE
 
     def _set_key(self, secret_key: 'Any') -> None:
         keys = tokens.make_keys(secret_key)
@@ -154,7 +169,6 @@ class Session:
             warn_once(_SHORT_KEY)
         self.secret_key = self._keys_of = tuple(secret_key) if isinstance(secret_key, list) else secret_key
         self._keys = keys
-        self._verified.clear()
 
     @property
     def keys(self) -> 'list[Key]':
@@ -164,26 +178,6 @@ class Session:
                 raise ValueError('The session secret key is not configured')
             self._set_key(self.secret_key)
         return self._keys
-
-    # --- cookies of this app, of which the session is one -----------------------------------------
-
-    def cookie_name(self, request: 'Any', name: str) -> str:
-        """Return the name under which this app keeps a cookie for this request."""
-        options = self.cookie_options
-        if (self.host_prefix and options['path'] == '/' and not options.get('domain')
-                and options.get('secure', True) and http.is_https(request)):
-            return '__Host-' + name
-        return name
-
-    def options_for(self, request: 'Any') -> 'dict[str, Any]':
-        """Return the cookie options with ``secure`` as the request has it."""
-        options = self.cookie_options
-        if 'secure' not in options:
-            options = options.copy()
-            options['secure'] = http.is_https(request)
-            if not options['secure']:
-                warn_once('cookies travel over plain HTTP: whoever can listen to the network can use them')
-        return options
 
     # --- one request ------------------------------------------------------------------------------
 
@@ -195,89 +189,44 @@ class Session:
         session: 'SessionDict | None' = getattr(request.g, '_session', None)
         if session is not None:
             return session
-        keys = self.keys
-        if self._stored is not None:
+        if self.store is not None:
             raise RuntimeError('with a store, sessions are loaded by with_session, Login or await load(request)')
-        claims = None
-        for value in cookies.read(request, self.cookie_name(request, self.name)):
-            found = self._known(value, keys)
-            if found is not None:
-                if claims is not None:  # two sessions at once: somebody planted one, and nothing tells which
-                    claims = None
-                    break
-                claims = found
-        return self._begin(request, claims)
+        return self._begin(request, self._kept.find(self.transport.read(request)))
 
     async def load(self, request: 'Any') -> SessionDict:
         """Return the visitor's session, from its store when there is one. Ends in a 503 when the store is down."""
-        if self._stored is None or hasattr(request.g, '_session'):
+        if self.store is None or hasattr(request.g, '_session'):
             return self.get(request)
-        found = await self._stored.find(request)
-        session = self._begin(request, found[0] if found else None)
-        if found:
-            session._secret = found[1]
-        return session
+        return self._begin(request, await self._kept.find(self.transport.read(request)))
 
-    def _begin(self, request: 'Any', claims: 'dict[str, Any] | None') -> SessionDict:
-        session = SessionDict(request, _copied(claims['data']) if claims else {})
-        session._claims = claims
-        session._had_cookie = self.cookie_name(request, self.name) in request.headers.get('Cookie', '')
-        if claims and self.idle:
-            _, by_uptime = tokens.end_of(claims)
-            used = tokens.time_on(by_uptime) - _seen(claims)
-            session._renew = used >= self.idle // 8 or (by_uptime and now() is not None)
+    def _begin(self, request: 'Any', found: 'tuple[dict[str, Any], bool] | None') -> SessionDict:
+        if found is None:
+            session = SessionDict(request, {})
+        else:
+            claims, is_old = found
+            session = SessionDict(request, _copied(claims['data']))
+            session._claims = claims
+            session._saved = claims['data']
+            session._renew = is_old or lifetime.is_due(claims, self.idle)
         request.g._session = session
-        http.on_response(request, _write_cookie)
+        http.on_response(request, _write)
         return session
-
-    def _known(self, token: str, keys: 'list[Key]') -> 'dict[str, Any] | None':
-        """Return the claims of a token, not to be changed, or ``None``.
-
-        A visitor comes with the same token again and again. The last ones that our keys have verified are known by
-        their whole text; that they have not ended is looked at every time.
-        """
-        claims = self._verified.get(token)
-        if claims is None:
-            claims = self._accept(token, keys)
-            if claims is not None:
-                if len(self._verified) >= _MOST_VERIFIED:
-                    self._verified.clear()
-                self._verified[token] = claims
-            return claims
-        return claims if self.is_live(claims) else None
-
-    def _accept(self, token: str, keys: 'list[Key]') -> 'dict[str, Any] | None':
-        try:
-            claims = tokens.decode(token, keys, TYP)
-        except tokens.TokenError:
-            return None
-        if type(claims.get('data')) is not dict or type(claims.get('jti')) is not str or not self.is_live(claims):
-            return None
-        return claims
 
     def is_live(self, claims: 'dict[str, Any]') -> bool:
         """Tell whether a session with these claims goes on: neither expired nor idle for too long, nor ended."""
-        try:
-            tokens.check_lifetime(claims)
-        except tokens.TokenError:
-            return False
-        _, by_uptime = tokens.end_of(claims)
-        time = tokens.time_on(by_uptime)
-        # What began or was used tomorrow was so under a clock that was wrong: it would end years late.
-        if claims.get('iat', 0) > time + _DAY and not by_uptime:
-            return False
-        if self.idle and not -_DAY <= time - _seen(claims) < self.idle:
-            return False
-        return not self._ended(claims)
+        return not lifetime.is_over(claims, self.idle) and not self._ended(claims)
 
     def _ended(self, claims: 'dict[str, Any]') -> bool:
         end, by_uptime = tokens.end_of(claims)
         parent = claims.get('parent')
         return self.revoked.has(claims['jti'], end, by_uptime) or (parent is not None and self.revoked.has(*parent))
 
+    def is_revoked(self, session: SessionDict) -> bool:
+        """Tell whether the session was ended while its handler ran."""
+        return session._claims is not None and self._ended(session._claims)
+
     def update(self, request: 'Any', session: 'dict[str, Any]') -> None:
         """Keep ``session`` in the cookie of this response; what :meth:`SessionDict.save` calls."""
-        keys = self.keys
         current = self.get(request)
         if session is not current:
             current.clear()
@@ -288,72 +237,45 @@ class Session:
             self._start(current, None)
         elif self.is_revoked(current):
             return
-        if current._claims is not None:
-            claims = self._used_now(current._claims)
-            claims['data'] = _copied(current)
-            if self._stored is not None:
-                self._stored.put(current, claims)
-            else:
-                token = tokens.encode(claims, keys[0], TYP)
-                self._check_size(request, token)
-                current._cookie = token
-        http.on_response(request, _write_cookie)  # once more, for handlers of the response that save
+        self._put(current, current)
+        http.on_response(request, _write)  # once more, for handlers of the response that save
 
     def _start(self, session: SessionDict, max_age: 'int | None') -> 'dict[str, Any]':
-        session._claims = claims = self._new_claims(max_age)
+        session._claims = claims = lifetime.begin(self.max_age if max_age is None else max_age)
         session._is_new = True
-        if self._stored is not None:
-            self._stored.begin(session, claims)
+        self._kept.start(session, claims)
         return claims
 
-    def _used_now(self, claims: 'dict[str, Any]') -> 'dict[str, Any]':
-        """Return a copy of the claims with the time of this use, and by the clock once that is set."""
-        claims = claims.copy()
-        _, by_uptime = tokens.end_of(claims)
-        time = now()
-        if by_uptime and time is not None:
-            uptime = tokens.time_on(True)
-            claims['exp'] = time + claims.pop(tokens.BOOT_CLAIM)[1] - uptime
-            claims['iat'] = time
-            by_uptime = False
-        if self.idle or self._stored is not None:
-            claims['seen'] = tokens.time_on(by_uptime)
-        return claims
+    def _put(self, session: SessionDict, content: 'dict[str, Any]') -> None:
+        claims = self._used_now(session)
+        claims['data'] = content = {name: content[name] for name in content}
+        self._kept.put(session, claims)
+        # What is kept is as it was saved; the copy comes second, since what JSON cannot carry may have no end.
+        claims['data'] = session._saved = _copied(content)
+        session._renew = False
 
-    def _new_claims(self, max_age: 'int | None') -> 'dict[str, Any]':
-        claims = tokens.with_lifetime({'jti': random_id()}, self.max_age if max_age is None else max_age)
-        return self._used_now(claims)
+    def touch(self, session: SessionDict) -> None:
+        """Have the session's time of use written, and nothing that the handler has not saved."""
+        session._renew = False
+        if not self.is_revoked(session):
+            self._kept.touch(session, self._used_now(session))
 
-    def _check_size(self, request: 'Any', token: str) -> None:
-        name = self.cookie_name(request, self.name)
-        size = len(name) + 1 + len(token)
-        limit = self.max_cookie
-        if http.is_built_in(request):
-            # All the cookies of a host come back in one line, which the server drops with the request when it is too
-            # long: the visitor would be locked out of every page.
-            remember_name, remember, _ = getattr(request.g, '_remember', ('', '', 0))  # set by this response too
-            remember_name = self.cookie_name(request, remember_name)
-            room = Request.max_readline - len('Cookie: \r\n')
-            if remember:
-                room -= len(remember_name) + 1 + len(remember) + len('; ')
-            for pair in request.headers.get('Cookie', '').split(';'):
-                if pair.strip().split('=', 1)[0] not in (name, remember_name):
-                    room -= len(pair.strip()) + len('; ')
-            limit = min(limit, room)
-        if size > limit:
-            raise ValueError('the session cookie would be %d bytes, %d fit: keep less in the session' % (size, limit))
+    def _used_now(self, session: SessionDict) -> 'dict[str, Any]':
+        claims: 'Any' = session._claims
+        return lifetime.used(claims, self.idle > 0 or self.store is not None)
 
-    def is_revoked(self, session: SessionDict) -> bool:
-        """Tell whether the session was ended while its handler ran."""
-        return session._claims is not None and self._ended(session._claims)
+    async def finish(self, session: SessionDict) -> 'Any':
+        """Carry out in the store what the handlers did; a response of 503 when it cannot."""
+        return await self._kept.finish(session)
 
     def delete(self, request: 'Any') -> None:
         """End the session for good; what :meth:`SessionDict.delete` calls."""
         session = self.get(request)
-        self.renew(session)
+        self._end(session)
         session.clear()
-        session._claims = session._record = None
-        session._cookie = '' if session._had_cookie else None
+        session._claims = None
+        session._saved = {}
+        session.token = '' if self.transport.is_there(request) else None
 
     def renew(self, session: SessionDict, max_age: 'int | None' = None, parent: 'list[Any] | None' = None,
               user: 'str | int | None' = None) -> None:
@@ -362,67 +284,19 @@ class Session:
         :param parent: id, end and clock of another token, with which the session ends too.
         :param user: whose it is, for the list of a user's sessions that a store can give.
         """
-        if session._claims is not None:
-            if self._stored is None:
-                self.end_token(session._claims)
-            elif not session._is_new:
-                session._doomed.append(session._claims['jti'])
+        self._end(session)
+        session._saved = None
         claims = self._start(session, max_age)
         if parent is not None:
             claims['parent'] = parent
-        if user is not None and self._stored is not None:
+        if user is not None and self.store is not None:
             claims['user'] = user
-        session._cookie = None
-        session._renew = False
 
-    def touch(self, session: SessionDict) -> None:
-        """Have the session's time of use written, and nothing that the handler has not saved."""
+    def _end(self, session: SessionDict) -> None:
         if session._claims is not None:
-            claims = self._used_now(session._claims)
-            if self._stored is not None:
-                self._stored.put(session, claims)
-            else:
-                session._cookie = tokens.encode(claims, self.keys[0], TYP)
-
-    async def finish(self, session: SessionDict) -> 'Any':
-        """Carry out in the store what the handlers did; a response of 503 when it cannot."""
-        return await self._stored.finish(session) if self._stored is not None else None
-
-    # --- all sessions of a user, with a store -----------------------------------------------------
-
-    async def list_sessions(self, user_id: 'str | int') -> 'list[dict[str, Any]]':
-        """Return a user's sessions, the one used last first: id, iat (when it began), seen, source and client.
-
-        :raises RuntimeError: without a store, which alone knows them.
-        :raises OSError: when the store cannot be asked.
-        """
-        names = ('iat', 'seen', 'source', 'client')
-        found = []
-        for session_id, record in await self._need_store().list_user(user_id):
-            if self.is_live(record):
-                shown = {name: record.get(name) for name in names}
-                shown['id'] = session_id
-                found.append(shown)
-        return found
-
-    async def end_session(self, user_id: 'str | int', session_id: str) -> bool:
-        """End one session of a user; ``False`` when that user has none of that id."""
-        store = self._need_store()
-        record = await store.load(session_id)
-        if record is None or record.get('user') != user_id:
-            return False
-        await store.delete(session_id)
-        return True
-
-    async def end_sessions(self, user_id: 'str | int', keep: 'SessionDict | None' = None) -> int:
-        """End all sessions of a user but ``keep``, and return how many there were."""
-        claims = keep._claims if keep is not None else None
-        return int(await self._need_store().delete_user(user_id, claims['jti'] if claims else None))
-
-    def _need_store(self) -> 'Any':
-        if self.store is None:
-            raise RuntimeError('sessions in cookies are known to their browsers only: give Session a store')
-        return self.store
+            self._kept.end(session, session._claims)
+        session.token = session._record = None
+        session._renew = False
 
     def end_token(self, claims: 'dict[str, Any]') -> None:
         """End the token with these claims before its time."""
@@ -432,25 +306,50 @@ class Session:
         except OSError:  # it is ended here and now; a full disk is no reason to tell the visitor otherwise
             warn_once('an ended session could not be written down: a restart will bring it back')
 
+    # --- all sessions of a user, with a store -----------------------------------------------------
+
+    async def list_sessions(self, user_id: 'str | int') -> 'list[dict[str, Any]]':
+        """Return a user's sessions, the one used last first: id, iat (when it began), seen, source and client.
+
+        :raises RuntimeError: without a store, which alone knows them; so do the next two.
+        :raises OSError: when the store cannot be asked.
+        """
+        found: 'list[dict[str, Any]]' = await self._need_store().list(user_id)
+        return found
+
+    async def end_session(self, user_id: 'str | int', session_id: str) -> bool:
+        """End one session of a user; ``False`` when that user has none of that id."""
+        ended: bool = await self._need_store().end_one(user_id, session_id)
+        return ended
+
+    async def end_sessions(self, user_id: 'str | int', keep: 'SessionDict | None' = None) -> int:
+        """End all sessions of a user but ``keep``, and return how many there were."""
+        claims = keep._claims if keep is not None else None
+        count: int = await self._need_store().end_all(user_id, claims['jti'] if claims else None)
+        return count
+
+    def _need_store(self) -> 'Any':
+        if self.store is None:
+            raise RuntimeError('sessions in cookies are known to their browsers only: give Session a store')
+        return self._kept
+
     # --- tokens -----------------------------------------------------------------------------------
 
     def encode(self, payload: 'dict[str, Any]', secret_key: 'Any' = None) -> str:
-        """Return a new session token that carries ``payload``."""
-        claims = self._new_claims(None)
+        """Return a new session token that carries ``payload``; RuntimeError with a store, where there are none."""
+        claims = lifetime.used(lifetime.begin(self.max_age), self.idle > 0)
         claims['data'] = payload
-        return tokens.encode(claims, secret_key or self.keys[0], TYP)
+        return self._need_tokens().encode(claims, secret_key)
 
     def decode(self, session: str, secret_key: 'Any' = None) -> 'dict[str, Any]':
         """Return the payload of a session token, or ``{}`` for anything that is not accepted."""
-        claims = self._accept(session, tokens.make_keys(secret_key) if secret_key else self.keys)
+        claims = self._need_tokens().decode(session, secret_key)
         return _copied(claims['data']) if claims else {}
 
-
-def _copied(value: 'Any') -> 'Any':
-    """Return a copy of what JSON gave, as deep as it goes: what one request changes is nobody else's."""
-    if type(value) is dict:
-        return {name: _copied(item) if type(item) in (dict, list) else item for name, item in value.items()}
-    return [_copied(item) for item in value] if type(value) is list else value
+    def _need_tokens(self) -> 'Signed':
+        if self.store is not None:
+            raise RuntimeError('with a store the cookie holds an id: there are no tokens')
+        return self._kept  # type: ignore[no-any-return]
 
 
 def session_of(request: 'Any') -> Session:
@@ -461,46 +360,10 @@ def session_of(request: 'Any') -> Session:
     return ext
 
 
-def _seen(claims: 'dict[str, Any]') -> int:
-    seen = claims.get('seen', claims.get('iat', 0))
-    return seen if type(seen) is int else 0
-
-
-def _write_cookie(request: 'Any', response: 'Any') -> 'Any':
-    """Finish the response of a request that has looked at its session."""
-    session = request.g._session
-    ext = session_of(request)
-    http.vary(response, 'Cookie')
-    if session or session._cookie is not None:
-        http.no_store(response)
-    if session._renew and session._cookie is None and session._record is None and not ext.is_revoked(session):
-        session._renew = False
-        ext.touch(session)
-    if session._doomed or session._record is not None:
-        return _finish_stored(request, response, session, ext)
-    _set_cookie(request, response, session, ext)
-    return None
-
-
-async def _finish_stored(request: 'Any', response: 'Any', session: SessionDict, ext: Session) -> 'Any':
-    response = await ext.finish(session) or response
-    _set_cookie(request, response, session, ext)
-    return response
-
-
-def _set_cookie(request: 'Any', response: 'Any', session: SessionDict, ext: Session) -> None:
-    if session._cookie is not None:
-        name = ext.cookie_name(request, ext.name)
-        if not session._cookie:
-            cookies.clear(response, name, ext.options_for(request), ext.same_site)
-        elif not ext.is_revoked(session):
-            cookies.write(response, name, session._cookie, ext.options_for(request), ext.same_site)
-
-
 def with_session(f: 'Callable[..., Any]') -> 'Any':
     """Decorator that passes the session to the handler, after the request.
 
-    The handler saves it itself, with :meth:`SessionDict.save`.
+    The handler saves it itself, with :meth:`SessionDict.save`, unless the app has ``autosave``.
     """
     @wraps(f)
     async def wrapper(request: 'Any', *args: 'Any', **kwargs: 'Any') -> 'Any':
@@ -508,3 +371,53 @@ def with_session(f: 'Callable[..., Any]') -> 'Any':
         session = ext.get(request) if ext.store is None else await ext.load(request)
         return await call(f, request, session, *args, **kwargs)
     return wrapper
+
+
+def _write(request: 'Any', response: 'Any') -> 'Any':
+    """Finish the response of a request that has looked at its session."""
+    session = request.g._session
+    ext = session_of(request)
+    http.vary(response, ext.transport.header)
+    if session or session.token is not None:
+        http.no_store(response)
+    if ext.autosave and not _same(session, session._saved):
+        session._saved = session  # what cannot be saved is one error, and not a second one for the page that tells it
+        ext.update(request, session)
+    if session._renew:
+        ext.touch(session)
+    if session._doomed or session._record is not None:
+        return _write_stored(request, response, session, ext)
+    _hand_out(request, response, session, ext)
+    return None
+
+
+async def _write_stored(request: 'Any', response: 'Any', session: SessionDict, ext: Session) -> 'Any':
+    response = await ext.finish(session) or response
+    _hand_out(request, response, session, ext)
+    return response
+
+
+def _hand_out(request: 'Any', response: 'Any', session: SessionDict, ext: Session) -> None:
+    token = session.token
+    if token is not None and not (token and ext.is_revoked(session)):
+        ext.transport.write(request, response, token)
+
+
+def _copied(value: 'Any') -> 'Any':
+    """Return a copy of what JSON gave, as deep as it goes: what one request changes is nobody else's."""
+    if type(value) is dict:
+        return {name: _copied(item) if type(item) in (dict, list) else item for name, item in value.items()}
+    return [_copied(item) for item in value] if type(value) is list else value
+
+
+def _same(value: 'Any', other: 'Any') -> bool:
+    """Tell whether two values are the same JSON."""
+    if isinstance(value, dict):
+        if not isinstance(other, dict) or len(value) != len(other):
+            return False
+        return value is other or all(name in other and _same(value[name], other[name]) for name in value)
+    if isinstance(value, (list, tuple)):
+        if not isinstance(other, (list, tuple)) or len(value) != len(other):
+            return False
+        return all(_same(value[i], other[i]) for i in range(len(value)))
+    return type(value) is type(other) and bool(value == other)

@@ -6,7 +6,7 @@ from hashlib import sha256
 
 from microdot import Response, abort
 
-from . import cookies, http, strictjson
+from . import http, strictjson
 from .portable import b64url_bytes, compare_digest, random_id
 from .stores import is_session_id
 
@@ -29,13 +29,13 @@ class Stored:
         self.ext = ext
         self.store = store
 
-    async def find(self, request: 'Any') -> 'tuple[dict[str, Any], str] | None':
-        """Return record and secret of the one session that the request shows; ``None`` for none, or two.
+    async def find(self, sent: 'list[str]') -> 'tuple[dict[str, Any], bool] | None':
+        """Return the record of the only session that the request shows; ``None`` for none, or two.
 
         A store that cannot be asked is a 503: nobody knows then who is there.
         """
         found = None
-        for value in cookies.read(request, self.ext.cookie_name(request, self.ext.name)):
+        for value in sent:
             session_id, _, secret = value.partition('.')
             if not is_session_id(session_id) or not is_session_id(secret):
                 continue
@@ -50,15 +50,16 @@ class Stored:
                 continue
             if found is not None:
                 return None
-            found = record, secret
+            found = record, False  # nothing here is signed
         return found
 
-    def begin(self, session: 'SessionDict', claims: 'dict[str, Any]') -> None:
-        """Complete the claims of a new session: its secret, when it began, and where."""
-        session._secret = random_id()
-        claims['secret'] = _hashed(session._secret).decode()
-        claims['source'] = http.source(session.request)
-        claims['client'] = session.request.headers.get('User-Agent', '')[:_CLIENT]
+    def start(self, session: 'SessionDict', record: 'dict[str, Any]') -> None:
+        """Complete the record of a new session: its secret, when it began, and where."""
+        secret = random_id()
+        record['secret'] = _hashed(secret).decode()
+        record['source'] = http.source(session.request)
+        record['client'] = session.request.headers.get('User-Agent', '')[:_CLIENT]
+        session._secret = secret
 
     def put(self, session: 'SessionDict', record: 'dict[str, Any]') -> None:
         """Have the record written when the response is ready; TypeError or ValueError for one that cannot be."""
@@ -67,8 +68,19 @@ class Stored:
         if size > limit:
             raise ValueError('the session would be %d bytes, %d fit: keep less in the session' % (size, limit))
         session._record = record
+        session._is_read_only = False
         if session._is_new:
-            session._cookie = record['jti'] + '.' + session._secret
+            session.token = record['jti'] + '.' + session._secret
+
+    def touch(self, session: 'SessionDict', record: 'dict[str, Any]') -> None:
+        """Have the time of this use written when the response is ready, beside what others have saved by then."""
+        session._record = record
+        session._is_read_only = True
+
+    def end(self, session: 'SessionDict', record: 'dict[str, Any]') -> None:
+        """Have a session deleted when the response is ready."""
+        if not session._is_new:
+            session._doomed.append(record['jti'])
 
     async def finish(self, session: 'SessionDict') -> 'Any':
         """Carry out what the handlers did; return a 503 when the store cannot."""
@@ -79,13 +91,40 @@ class Stored:
             record = session._record
             if record is not None:
                 session._record = None
+                if session._is_read_only:
+                    newest = await self.store.load(record['jti'])
+                    record['data'] = newest.get('data') if newest else None
                 if not await self.store.save(record['jti'], record, session._is_new):
-                    session._cookie = None  # ended meanwhile: a logout wins over a late save
+                    session.token = None  # ended meanwhile: a logout wins over a late save
                 session._is_new = False
         except OSError:
-            session._cookie = None
+            session.token = None
             return Response('Sessions are not available', 503)
         return None
+
+    # --- all sessions of a user -------------------------------------------------------------------
+
+    async def list(self, user: 'str | int') -> 'list[dict[str, Any]]':
+        """See :meth:`dotlatch.session.Session.list_sessions`."""
+        found = []
+        for session_id, record in await self.store.list_user(user):
+            if self.ext.is_live(record):
+                shown = {name: record.get(name) for name in ('iat', 'seen', 'source', 'client')}
+                shown['id'] = session_id
+                found.append(shown)
+        return found
+
+    async def end_one(self, user: 'str | int', session_id: str) -> bool:
+        """See :meth:`dotlatch.session.Session.end_session`."""
+        record = await self.store.load(session_id)
+        if record is None or record.get('user') != user:
+            return False
+        await self.store.delete(session_id)
+        return True
+
+    async def end_all(self, user: 'str | int', keep: 'str | None') -> int:
+        """See :meth:`dotlatch.session.Session.end_sessions`."""
+        return int(await self.store.delete_user(user, keep))
 
 
 def _hashed(secret: str) -> bytes:

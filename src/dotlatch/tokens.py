@@ -181,6 +181,12 @@ def _verified_payload(token: 'str | bytes', key: 'Any', typ: str) -> bytes:
         raise InvalidToken('the claims are not canonical base64url') from None
 
 
+def is_signed(token: str, key: Key) -> bool:
+    """Tell whether a token that :func:`decode` has taken was signed with this one of its keys."""
+    signed, _, signature = token.encode().rpartition(b'.')
+    return compare_digest(b64url_bytes(key.sign(signed)), signature)
+
+
 def _check_times(claims: 'dict[str, Any]', error: 'type[ValueError]') -> None:
     for name in ('exp', 'nbf', 'iat'):
         if name in claims:

@@ -300,6 +300,27 @@ async def session_regenerate(example):
     assert (await get(example.client(), '/', stolen)).text == 'Visit number 1'
 
 
+async def session_autosave(example):
+    client = example.client()
+    assert (await client.post('/cart/pear')).text == '1 in the cart'
+    assert (await client.post('/cart/plum')).text == '2 in the cart'
+
+
+async def session_flash(example):
+    client = example.client()
+    assert (await client.post('/save')).status_code == 302
+    assert (await get(client, '/done')).text == 'info: Saved'
+    assert (await get(client, '/done')).text == ''
+
+
+async def session_header(example):
+    client = example.client()
+    token = (await client.post('/begin')).json['token']
+    assert cookie_of(client) is None
+    assert (await get(client, '/')).text == 'Visits: None'
+    assert (await get(client, '/', {'Authorization': 'Bearer ' + token})).text == 'Visits: 0'
+
+
 async def session_rotation(example):
     from dotlatch.session import Session
     before = Session(secret_key=example['old'])

@@ -347,3 +347,29 @@ async def test_H1_a_clock_that_falls_back_below_the_floor_ends_sessions_rather_t
             assert await text(browser, '/who') == 'nobody'
             clock.set(START + 60)
             assert await text(browser, '/who') == 'anna'
+
+
+async def test_S11_a_page_that_only_reads_takes_back_nothing_that_another_has_saved_meanwhile():
+    for store in stores():
+        with FakeClock(START) as clock:
+            app = site(store=store, idle=800)
+            going, gone = asyncio.Event(), asyncio.Event()
+
+            @app.get('/slow-look')
+            @with_session
+            async def slow_look(request, session, going=going, gone=gone):
+                going.set()
+                await gone.wait()
+                return 'looked'
+
+            browser = Client(app)
+            assert await text(browser) == '1'
+            clock.advance(200)  # so much of the idle time that a look is written down
+            task = asyncio.create_task(text(browser.copy(), '/slow-look'))
+            await going.wait()
+            assert await text(browser) == '2'
+            gone.set()
+            assert await task == 'looked'
+            assert await text(browser) == '3'
+            clock.advance(700)
+            assert await text(browser) == '4'
