@@ -126,9 +126,7 @@ class BaseAuth:
         return None
 
     def _mark(self, request: 'Any', response: 'Any') -> None:
-        http.vary(response, self.header)
-        if getattr(request.g, 'current_user', None) is not None:
-            http.no_store(response)
+        http.vary(response, self.header, getattr(request.g, 'current_user', None) is not None)
 
     async def _refuse(self, request: 'Any', args: 'tuple[Any, ...]') -> 'Any':
         http.challenge(request, self._challenge(request))

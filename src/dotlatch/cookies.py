@@ -29,14 +29,21 @@ def read(request: 'Any', name: str) -> 'list[str]':
     the caller sees both. Microdot keeps the last; ASGI hands out several Cookie lines and WSGI joins them with a
     comma, which no cookie value of ours contains.
     """
-    text = request.headers.get('Cookie') or ''
+    text = as_sent = request.headers.get('Cookie') or ''
+    start = name + '='
     if hasattr(request, 'asgi_scope'):
         sent = request.asgi_scope['headers']
         if len(sent) != len(request.headers):  # some header came twice
             text = b';'.join([value for header, value in sent if header == b'cookie']).decode()
     elif hasattr(request, 'environ'):
         text = text.replace(',', ';')
-    start = name + '='
+    if text is as_sent and text.count(start) < 2:  # as nearly always: then what Microdot has read is all there is
+        value = request.cookies.get(name)
+        return [] if value is None else [value]
+    return _read_all(text, start)
+
+
+def _read_all(text: str, start: str) -> 'list[str]':
     values: 'list[str]' = []
     at = text.find(start)
     while at >= 0:
@@ -47,9 +54,7 @@ def read(request: 'Any', name: str) -> 'list[str]':
         while before >= 0 and text[before] in ' \t':
             before -= 1
         if before < 0 or text[before] == ';':  # a name, and not the end of one or a part of some value
-            value = text[at + len(start):end]
-            if value[-1:] in ' \t':  # strip() alone takes a millisecond on an RP2040
-                value = value.strip()
+            value = text[at + len(start):end].strip()
             if value not in values:
                 if len(values) == _MOST:
                     return []  # nobody has so many by accident
@@ -132,12 +137,12 @@ class CookieTransport:
         for name in options:
             check_attribute(name, options[name])
         self.options = options
+        # As RFC 6265bis section 4.1.3.2 wants it.
+        self._may_have_prefix = options['path'] == '/' and not options.get('domain') and options.get('secure', True)
 
     def name_for(self, request: 'Any', name: 'str | None' = None) -> str:
         """Return the name that a cookie of this app has for this request: the session's, or another one's."""
-        options = self.options
-        if (self.host_prefix and options['path'] == '/' and not options.get('domain')
-                and options.get('secure', True) and http.is_https(request)):
+        if self._may_have_prefix and self.host_prefix and http.is_https(request):
             return '__Host-' + (name or self.name)
         return name or self.name
 

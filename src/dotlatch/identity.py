@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from typing import Any
 
 
+_last_type: 'Any' = None  # of the last object that was one: on a device it is nearly always the next one's too
+
 _NEVER = (bool, tuple, list, set, bytes, bytearray, float, type, BaseException, Response, asyncio.Task)
 
 
@@ -27,8 +29,11 @@ def as_user(verdict: 'Any') -> 'Any':
     :raises TypeError: for what only looks like a yes: ``True``, a coroutine or task, a tuple or list (an error response
         such as ``('Forbidden', 403)``), a Response, an exception, a class. Truth is not a verdict.
     """
-    if verdict is None or verdict is False or verdict == '':
+    global _last_type
+    if verdict is None or verdict is False:
         return None
+    if type(verdict) is _last_type:
+        return verdict
     if isinstance(verdict, (str, int, dict)) and verdict is not True:
         return verdict if verdict or verdict == 0 else None
     is_coroutine = hasattr(verdict, 'send') and hasattr(verdict, 'throw')  # on either Python
@@ -36,6 +41,7 @@ def as_user(verdict: 'Any') -> 'Any':
     if is_coroutine or is_function or isinstance(verdict, _NEVER) or hasattr(verdict, '__await__'):
         raise TypeError('a callback has to return a user (an object, dict, name or number) or None, not '
                         + type(verdict).__name__)
+    _last_type = type(verdict)
     return verdict
 
 

@@ -6,8 +6,8 @@ Needs portable.py, strictjson.py and tokens.py::
     lifetime.is_over(claims, idle=600)       # False for ten minutes
     claims = lifetime.used(claims)           # and for ten more
 """
-from . import tokens
 from .portable import now, random_id
+from .tokens import BOOT_CLAIM, TokenError, check_lifetime, time_on, with_lifetime
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -18,45 +18,48 @@ _DAY = 24 * 3600
 
 def begin(max_age: int) -> 'dict[str, Any]':
     """Return the claims of a new session, which ends ``max_age`` seconds from now."""
-    return tokens.with_lifetime({'jti': random_id()}, max_age)
+    return with_lifetime({'jti': random_id()}, max_age)
 
 
 def is_over(claims: 'dict[str, Any]', idle: int = 0) -> bool:
     """Tell whether a session has ended (ASVS 7.3.2), or lay idle for ``idle`` seconds (ASVS 7.3.1), if any."""
-    try:
-        tokens.check_lifetime(claims)
-    except tokens.TokenError:
-        return True
-    if not idle and 'iat' not in claims:
-        return False
-    by_uptime = tokens.BOOT_CLAIM in claims
-    time = tokens.time_on(by_uptime)
-    # What began or was used tomorrow was so under a clock that was wrong: it would end years late.
-    if claims.get('iat', 0) > time + _DAY and not by_uptime:
-        return True
+    by_uptime = BOOT_CLAIM in claims
+    if by_uptime or 'nbf' in claims:
+        try:
+            check_lifetime(claims)
+        except TokenError:
+            return True
+    if by_uptime:
+        time = time_on(True)
+    else:
+        time = now() or 0
+        end = claims.get('exp')
+        # What began tomorrow did so under a clock that was wrong: it would end years late.
+        if not time or type(end) is not int or time >= end or claims.get('iat', 0) - time > _DAY:
+            return True
     return idle > 0 and not -_DAY <= time - _seen(claims) < idle
 
 
 def is_due(claims: 'dict[str, Any]', idle: int = 0) -> bool:
     """Tell whether this use is to be written: an eighth of the idle time has passed, or the clock has been set."""
-    by_uptime = tokens.BOOT_CLAIM in claims
+    by_uptime = BOOT_CLAIM in claims
     if by_uptime and now() is not None:
         return True
-    return idle > 0 and tokens.time_on(by_uptime) - _seen(claims) >= idle // 8
+    return idle > 0 and time_on(by_uptime) - _seen(claims) >= idle // 8
 
 
 def used(claims: 'dict[str, Any]', with_time: bool = True) -> 'dict[str, Any]':
     """Return a copy of the claims with the time of this use, and an end by the clock once that is set."""
     claims = claims.copy()
-    by_uptime = tokens.BOOT_CLAIM in claims
+    by_uptime = BOOT_CLAIM in claims
     if by_uptime:
         time = now()
         if time is not None:
-            claims['exp'] = time + claims.pop(tokens.BOOT_CLAIM)[1] - tokens.time_on(True)
+            claims['exp'] = time + claims.pop(BOOT_CLAIM)[1] - time_on(True)
             claims['iat'] = time
             by_uptime = False
     if with_time:
-        claims['seen'] = tokens.time_on(by_uptime)
+        claims['seen'] = time_on(by_uptime)
     return claims
 
 

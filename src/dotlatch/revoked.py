@@ -33,6 +33,7 @@ class Revoked:
         # One of each for tokens that end by the clock, and for those that end by this boot's uptime.
         self._ends: 'tuple[dict[str, int], dict[str, int]]' = ({}, {})
         self._floors = [0, 0]
+        self.is_empty = not path  # for who asks often: nothing was ended here yet, and nobody else ends anything
         self._version: 'tuple[int, ...] | None' = None
         if path:
             self._lock = FileLock(path)
@@ -72,6 +73,7 @@ class Revoked:
             for i in over:
                 self._floors[by_uptime] = max(self._floors[by_uptime], ends.pop(i))
         ends[token_id] = end
+        self.is_empty = False
 
     def _refresh(self) -> None:
         if self.path and file_version(self.path) != self._version:  # another process has added to it

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 MAX_AGE = 14 * 24 * 3600
 MAX_REVOKED = 64 if MICROPYTHON else 10000
 MAX_FLASHES = 8  # messages that wait for a page
+_NESTED = (dict, list)
 _SHORT_KEY = ('the secret key is shorter than 32 bytes, so it can be guessed from one cookie. '
               'Make one with: python3 -c "import secrets; print(secrets.token_hex(32))"')
 
@@ -40,19 +41,21 @@ class SessionDict(dict):  # type: ignore[type-arg]  # a dictionary of whatever J
 
     ``token`` is what the response will hand the client after :meth:`save`, for programs that want it in a body.
     """
+    ext: 'Any' = None                        # the Session that it is of
+    token: 'str | None' = None               # '' for a client that is to forget the one it has
+    _claims: 'dict[str, Any] | None' = None  # of the token it came from: its id and its end
+    _saved: 'Any' = None                     # its data as it was found or saved last
+    _renew = False                           # its time of use, or its signature, is to be written anew
+    # With a store: what is to be written and deleted there when the response is ready.
+    _secret = ''
+    _is_new = False
+    _is_read_only = False
+    _record: 'dict[str, Any] | None' = None
+    _doomed: 'tuple[str, ...]' = ()
+
     def __init__(self, request: 'Any', session_dict: 'dict[str, Any]') -> None:
         super().__init__(session_dict)
         self.request = request
-        self.token: 'str | None' = None               # '' for a client that is to forget the one it has
-        self._claims: 'dict[str, Any] | None' = None  # of the token it came from: its id and its end
-        self._renew = False                           # its time of use, or its signature, is to be written anew
-        self._saved: 'Any' = {}                       # its data as it was found or saved last
-        # With a store: what is to be written and deleted there when the response is ready.
-        self._secret = ''
-        self._is_new = False
-        self._is_read_only = False
-        self._record: 'dict[str, Any] | None' = None
-        self._doomed: 'list[str]' = []
 
     def save(self) -> None:
         """Keep the session, as it is now, in the cookie of this response, whether it ends well or in ``abort()``.
@@ -204,26 +207,34 @@ class Session:
             session = SessionDict(request, {})
         else:
             claims, is_old = found
-            session = SessionDict(request, _copied(claims['data']))
+            content = claims['data']
+            session = SessionDict(request, content)
+            for name, value in content.items():
+                if type(value) in _NESTED:  # what one request changes is nobody else's
+                    session[name] = _copied(value)
             session._claims = claims
-            session._saved = claims['data']
+            session._saved = content
             session._renew = is_old or lifetime.is_due(claims, self.idle)
+        session.ext = self
         request.g._session = session
         http.on_response(request, _write)
         return session
 
     def is_live(self, claims: 'dict[str, Any]') -> bool:
         """Tell whether a session with these claims goes on: neither expired nor idle for too long, nor ended."""
-        return not lifetime.is_over(claims, self.idle) and not self._ended(claims)
+        return not lifetime.is_over(claims, self.idle) and not self.is_ended(claims)
 
-    def _ended(self, claims: 'dict[str, Any]') -> bool:
+    def is_ended(self, claims: 'dict[str, Any]') -> bool:
+        """Tell whether a session with these claims was ended before its time, or what it came from was."""
+        if self.revoked.is_empty:
+            return False
         end, by_uptime = tokens.end_of(claims)
         parent = claims.get('parent')
         return self.revoked.has(claims['jti'], end, by_uptime) or (parent is not None and self.revoked.has(*parent))
 
     def is_revoked(self, session: SessionDict) -> bool:
         """Tell whether the session was ended while its handler ran."""
-        return session._claims is not None and self._ended(session._claims)
+        return session._claims is not None and self.is_ended(session._claims)
 
     def update(self, request: 'Any', session: 'dict[str, Any]') -> None:
         """Keep ``session`` in the cookie of this response; what :meth:`SessionDict.save` calls."""
@@ -376,18 +387,17 @@ def with_session(f: 'Callable[..., Any]') -> 'Any':
 def _write(request: 'Any', response: 'Any') -> 'Any':
     """Finish the response of a request that has looked at its session."""
     session = request.g._session
-    ext = session_of(request)
-    http.vary(response, ext.transport.header)
-    if session or session.token is not None:
-        http.no_store(response)
-    if ext.autosave and not _same(session, session._saved):
+    ext = session.ext
+    http.vary(response, ext.transport.header, bool(session) or session.token is not None)
+    if ext.autosave and not _same(session, session._saved or {}):
         session._saved = session  # what cannot be saved is one error, and not a second one for the page that tells it
         ext.update(request, session)
     if session._renew:
         ext.touch(session)
     if session._doomed or session._record is not None:
         return _write_stored(request, response, session, ext)
-    _hand_out(request, response, session, ext)
+    if session.token is not None:
+        _hand_out(request, response, session, ext)
     return None
 
 
@@ -404,9 +414,9 @@ def _hand_out(request: 'Any', response: 'Any', session: SessionDict, ext: Sessio
 
 
 def _copied(value: 'Any') -> 'Any':
-    """Return a copy of what JSON gave, as deep as it goes: what one request changes is nobody else's."""
+    """Return a copy of what JSON gave, as deep as it goes."""
     if type(value) is dict:
-        return {name: _copied(item) if type(item) in (dict, list) else item for name, item in value.items()}
+        return {name: _copied(item) if type(item) in _NESTED else item for name, item in value.items()}
     return [_copied(item) for item in value] if type(value) is list else value
 
 

@@ -1,12 +1,12 @@
 """Sessions that are their token: all data is in it, signed, and nothing is kept but the ids of those that were ended.
 
-Needs portable.py, strictjson.py, tokens.py and revoked.py; session.py loads it where there is no store.
+Needs portable.py, strictjson.py, tokens.py, lifetime.py and revoked.py; session.py loads it where there is no store.
 
 Which token that is, is up to the codec: any object with ``encode(claims)``, which returns a string, and
 ``decode(token)``, which returns the claims or raises a :class:`~dotlatch.tokens.TokenError`. One that knows several
 keys has ``is_current(token)`` too.
 """
-from . import tokens
+from . import lifetime, tokens
 from .portable import MICROPYTHON
 
 TYPE_CHECKING = False
@@ -49,7 +49,7 @@ class Signed:
         self.ext = ext
         self.codec = codec or HS256(ext)
         self._is_ours = codec is None
-        self._keys: 'Any' = None
+        self._secret: 'Any' = None
         self._verified: 'dict[str, tuple[dict[str, Any], bool]]' = {}
 
     def find(self, sent: 'list[str]') -> 'tuple[dict[str, Any], bool] | None':
@@ -58,9 +58,10 @@ class Signed:
         A visitor comes with the same token again and again. The last ones that our keys have verified are known by
         their whole text; that they have not ended is looked at every time.
         """
-        if self._is_ours and self._keys is not self.ext.keys:
-            self._keys = self.ext.keys
+        ext = self.ext
+        if self._is_ours and (self._secret is None or ext.secret_key is not self._secret):
             self._verified.clear()
+            self._secret = ext.keys and ext.secret_key  # a ValueError where there are none
         found = None
         for token in sent:
             known = self._verified.get(token)
@@ -69,7 +70,7 @@ class Signed:
                 if claims is None:
                     continue
                 known = claims, not self._is_current(token)
-            elif not self.ext.is_live(known[0]):
+            elif lifetime.is_over(known[0], ext.idle) or ext.is_ended(known[0]):
                 continue
             if found is not None:  # two sessions at once: somebody planted one, and nothing tells which
                 return None

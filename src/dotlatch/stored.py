@@ -80,14 +80,14 @@ class Stored:
     def end(self, session: 'SessionDict', record: 'dict[str, Any]') -> None:
         """Have a session deleted when the response is ready."""
         if not session._is_new:
-            session._doomed.append(record['jti'])
+            session._doomed += (record['jti'],)
 
     async def finish(self, session: 'SessionDict') -> 'Any':
         """Carry out what the handlers did; return a 503 when the store cannot."""
         try:
             while session._doomed:
                 await self.store.delete(session._doomed[-1])
-                session._doomed.pop()
+                session._doomed = session._doomed[:-1]
             record = session._record
             if record is not None:
                 session._record = None

@@ -235,6 +235,8 @@ class AsgiRequest:
     def __init__(self, *lines):
         self.asgi_scope = {'type': 'http', 'headers': [(b'cookie', line) for line in lines]}
         self.headers = {'Cookie': lines[-1].decode()} if lines else {}
+        pairs = [pair.strip().split('=', 1) for pair in self.headers.get('Cookie', '').split(';')]
+        self.cookies = {pair[0]: pair[1] for pair in pairs if len(pair) == 2}
 
 
 def test_C5_cookie_lines_that_asgi_hands_out_are_joined():
