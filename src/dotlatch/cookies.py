@@ -30,17 +30,16 @@ def read(request: 'Any', name: str) -> 'list[str]':
     comma, which no cookie value of ours contains.
     """
     text = as_sent = request.headers.get('Cookie') or ''
-    start = name + '='
     if hasattr(request, 'asgi_scope'):
         sent = request.asgi_scope['headers']
         if len(sent) != len(request.headers):  # some header came twice
             text = b';'.join([value for header, value in sent if header == b'cookie']).decode()
     elif hasattr(request, 'environ'):
         text = text.replace(',', ';')
-    if text is as_sent and text.count(start) < 2:  # as nearly always: then what Microdot has read is all there is
+    if text is as_sent and text.count(name) < 2:  # as nearly always: then what Microdot has read is all there is
         value = request.cookies.get(name)
         return [] if value is None else [value]
-    return _read_all(text, start)
+    return _read_all(text, name + '=')
 
 
 def _read_all(text: str, start: str) -> 'list[str]':
