@@ -1,40 +1,60 @@
 # Freezes dotlatch into a firmware: every portable file, and nothing of CPython's.
 #
 # In a board's own manifest, next to the line that adds Microdot:
-#     include("/path/to/dotlatch/micropython_manifest.py")
+#     include("/path/to/dotlatch/micropython_manifest.py")              a board with an ARM Cortex-M, such as a Pico
+#     include("/path/to/dotlatch/micropython_manifest.py", arm=False)   any other, such as an ESP32
 # A board that needs only some of dotlatch names only those files.
-# ruff: noqa: F821 (metadata and package are given by MicroPython's manifest tool)
+# ruff: noqa: F821 (metadata, options and package are given by MicroPython's manifest tool)
 
 metadata(version="0.1.0", description="Authentication for the Microdot web framework")
+options.defaults(arm=True)
 
-package(
-    "dotlatch",
-    files=(
-        '__init__.py',
-        'auth.py',
-        'cookies.py',
-        'files.py',
-        'http.py',
-        'identity.py',
-        'jsongrammar.py',
-        'jsonviper.py',
-        'jwtheader.py',
-        'links.py',
-        'login.py',
-        'on_micropython.py',
-        'origin.py',
-        'passwords.py',
-        'pbkdf2.py',
-        'portable.py',
-        'remember.py',
-        'revoked.py',
-        'session.py',
-        'stored.py',
-        'stores.py',
-        'strictjson.py',
-        'throttle.py',
-        'tokens.py',
-        'users.py',
-    ),
-    base_path="src",
-)
+files = [
+    '__init__.py',
+    'auth.py',
+    'blocklist.py',
+    'calibrate.py',
+    'cookies.py',
+    'copies.py',
+    'digest.py',
+    'digestheader.py',
+    'events.py',
+    'files.py',
+    'hashers.py',
+    'headers.py',
+    'http.py',
+    'identity.py',
+    'jsongrammar.py',
+    'jsonviper.py',
+    'jwtheader.py',
+    'lifetime.py',
+    'links.py',
+    'login.py',
+    'nonces.py',
+    'noviper.py',
+    'on_micropython.py',
+    'origin.py',
+    'passwords.py',
+    'pbkdf2.py',
+    'pbkdf2_blocks.py',
+    'pbkdf2_hashlib.py',
+    'pbkdf2_viper.py',
+    'portable.py',
+    'protect.py',
+    'remember.py',
+    'revoked.py',
+    'session.py',
+    'signed.py',
+    'stored.py',
+    'stores.py',
+    'strength.py',
+    'strictjson.py',
+    'throttle.py',
+    'tokens.py',
+    'users.py',
+    'viper.py',
+]
+if options.arm:  # other compilers refuse its instructions
+    files.append('pbkdf2_thumb.py')
+
+package("dotlatch", files=tuple(files), base_path="src")

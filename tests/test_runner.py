@@ -151,7 +151,7 @@ def test_pytest_itself_fails_and_counts(variant, tmp_path):
     (tmp_path / "conftest.py").write_text(CONFTEST)
     (tmp_path / "pytest.ini").write_text(f"[pytest]\npythonpath = {ROOT}\n")
     (tmp_path / "test_throwaway.py").write_text(
-        "import sys\ndef test_good(): pass\n"
+        "import sys\ndef test_good(): print('figure: 7 of 7 bits')\n"
         f"def test_bad(): assert sys.implementation.name != {variant.name!r}\n")
     finished = subprocess.run(
         [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", tmp_path],
@@ -160,6 +160,8 @@ def test_pytest_itself_fails_and_counts(variant, tmp_path):
     assert f"FAILED test_throwaway.py::test_bad[{variant.name}]" in finished.stdout
     assert "2 failed, 6 passed" in finished.stdout
     assert "2 on MicroPython" in finished.stdout
+    shown = [line for line in finished.stdout.splitlines() if "7 of 7 bits (on " in line]
+    assert len(shown) == 1 and shown[0].count("MicroPython") == 2, finished.stdout
 
 
 async def test_an_async_test_outside_the_portable_folder_is_awaited(variant, request):

@@ -1,6 +1,6 @@
 """HTTP authentication: Basic (RFC 7617) and Bearer or any other token (RFC 6750), read strictly.
 
-Needs portable.py, http.py and identity.py::
+Needs portable.py, origin.py, http.py, identity.py and protect.py::
 
     auth = BasicAuth(realm='Greenhouse')
 
@@ -17,7 +17,8 @@ from microdot import abort
 
 from . import http
 from .identity import as_user, is_active
-from .portable import b64_decode, call, deny_websocket, utf8, warn_once, wraps
+from .portable import b64_decode, call, deny_websocket, utf8, warn_once
+from .protect import Protector
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -35,8 +36,10 @@ def quoted_string(text: str) -> str:
     return '"' + text.replace('\\', '\\\\').replace('"', '\\"') + '"'
 
 
-class BaseAuth:
-    """What the schemes share: the callbacks and the decorators.
+class BaseAuth(Protector):
+    """What the schemes of HTTP authentication share: the callbacks, and who may try how often.
+
+    A scheme of your own has :meth:`find`, :meth:`challenge` and perhaps :meth:`verify`.
 
     :param error_status: the status of a refusal.
     :param throttle: a :class:`dotlatch.throttle.Throttle`, asked before the callback; who has to wait gets a 429.
@@ -60,7 +63,7 @@ class BaseAuth:
         """Decorator for the callback that takes the request and the credentials and returns a user, or ``None``.
 
         ``def``, ``async def`` and anything else that can be called will do; what is neither a user nor a no is a
-        TypeError, see :func:`dotlatch.identity.as_user`.
+        TypeError, see :func:`dotlatch.identity.as_user`. An OSError, from a store that cannot be asked, ends in a 503.
         """
         self.auth_callback = f
         return f
@@ -73,32 +76,32 @@ class BaseAuth:
         self.error_callback = f
         return f
 
-    def __call__(self, f: 'Callable[..., Any]') -> 'Any':
-        """Decorator for a route that needs valid credentials; the user is ``request.g.current_user``."""
-        @wraps(f)
-        async def wrapper(request: 'Any', *args: 'Any', **kwargs: 'Any') -> 'Any':
-            user = await self._user(request)
-            if user is None:
-                return await self._refuse(request, args)
-            request.g.current_user = user
-            return await call(f, request, *args, **kwargs)
-        return wrapper
+    # --- a scheme's part --------------------------------------------------------------------------
 
-    def optional(self, f: 'Callable[..., Any]') -> 'Any':
-        """Decorator for a route that takes valid credentials and does without; the user may be ``None``."""
-        @wraps(f)
-        async def wrapper(request: 'Any', *args: 'Any', **kwargs: 'Any') -> 'Any':
-            user = await self._user(request)
-            if user is not None or not hasattr(request.g, 'current_user'):
-                request.g.current_user = user
-            return await call(f, request, *args, **kwargs)
-        return wrapper
+    def find(self, request: 'Any') -> 'tuple[str, ...] | None':
+        """Return the credentials of this scheme that the request carries, well formed, or ``None``."""
+        return None
 
-    async def _user(self, request: 'Any') -> 'Any':
+    async def verify(self, request: 'Any', credentials: 'tuple[str, ...]') -> 'Any':
+        """Return the user whose credentials these are, or ``None``."""
+        try:
+            user = as_user(await call(self.auth_callback, request, *credentials))  # type: ignore[arg-type]
+        except OSError as error:
+            http.unavailable(request, error)
+        return user if user is not None and is_active(user) else None
+
+    def challenge(self, request: 'Any') -> str:
+        """Return the challenge of this scheme."""
+        return self.scheme
+
+    # --- what is the same for all -----------------------------------------------------------------
+
+    async def identify(self, request: 'Any') -> 'Any':
+        """Return the user whose credentials the request carries, or ``None``."""
         if self.auth_callback is None:
             raise RuntimeError('no callback: decorate the function that checks credentials with @auth.authenticate')
         http.on_response(request, self._mark)
-        given = self._get_auth(request)
+        given = self.find(request)
         if given is None:
             return None
         if self.allow_http is not True and not http.is_https(request):
@@ -107,34 +110,29 @@ class BaseAuth:
             warn_once(self.scheme + ' credentials travel over plain HTTP, readable by whoever can listen to the '
                       'network; allow_http=True says that this is known, False refuses them')
         if self.throttle is None:
-            return await self._check(request, given)
+            return await self.verify(request, given)
         account = given[0] if len(given) > 1 else ''
         source = http.source(request)
         wait = self.throttle.attempt(account, source)
         if wait:
             http.too_many(request, wait)
-        user = await self._check(request, given)
+        user = await self.verify(request, given)
         if user is not None:
             self.throttle.succeeded(account, source)
         return user
 
-    async def _check(self, request: 'Any', given: 'tuple[str, ...]') -> 'Any':
-        user = as_user(await call(self.auth_callback, request, *given))  # type: ignore[arg-type]  # _user has looked
-        return user if user is not None and is_active(user) else None
-
-    def _get_auth(self, request: 'Any') -> 'tuple[str, ...] | None':
-        return None
+    def is_tried(self, request: 'Any') -> bool:
+        """Tell whether the request carries credentials of this scheme, good or bad."""
+        return http.credentials(request, self.header, self.scheme) is not None
 
     def _mark(self, request: 'Any', response: 'Any') -> None:
         http.vary(response, self.header, getattr(request.g, 'current_user', None) is not None)
 
-    async def _refuse(self, request: 'Any', args: 'tuple[Any, ...]') -> 'Any':
-        http.challenge(request, self._challenge(request))
+    async def refuse(self, request: 'Any', args: 'tuple[Any, ...]') -> 'Any':
+        """Answer who has not proven a name: the error callback's response, with the challenge."""
+        http.challenge(request, self.challenge(request))
         await deny_websocket(request, self.error_status, args)
         return await call(self.error_callback, request)
-
-    def _challenge(self, request: 'Any') -> str:
-        return self.scheme
 
     async def authentication_error(self, request: 'Any') -> 'Any':
         """The default error callback."""
@@ -161,20 +159,22 @@ class BasicAuth(BaseAuth):
         self.scheme = scheme
         self._header = '%s realm=%s, charset=%s' % (scheme, quoted_string(realm), quoted_string(charset))
 
-    def _challenge(self, request: 'Any') -> str:
+    def challenge(self, request: 'Any') -> str:
+        """Return the challenge (RFC 7617 section 2)."""
         return self._header
 
-    def _get_auth(self, request: 'Any') -> 'tuple[str, ...] | None':
+    def find(self, request: 'Any') -> 'tuple[str, ...] | None':
+        """Return name and password."""
         token = http.credentials(request, 'Authorization', self.scheme)
         if not token:
             return None
         try:
-            pair = utf8(b64_decode(token))
+            sent = b64_decode(token)
+            pair = utf8(sent)
         except ValueError:
             return None
-        for c in pair:
-            if c < ' ' or c == '\x7f':  # RFC 7617 section 2 has no control characters
-                return None
+        if not sent or min(sent) < 32 or b'\x7f' in sent:  # RFC 7617 section 2 has no control characters
+            return None
         username, colon, password = pair.partition(':')
         return (username, password) if colon else None
 
@@ -205,15 +205,25 @@ class TokenAuth(BaseAuth):
         value: 'str | None' = request.headers.get(self.header)
         return value if value and len(value) <= http.MAX_CREDENTIALS else None
 
-    def _get_auth(self, request: 'Any') -> 'tuple[str, ...] | None':
+    def find(self, request: 'Any') -> 'tuple[str, ...] | None':
+        """Return the token."""
         token = self._given(request)
         return (token,) if token and self._is_token(token) else None
 
-    def _challenge(self, request: 'Any') -> str:
+    def challenge(self, request: 'Any') -> str:
+        """Return the challenge (RFC 6750 section 3)."""
         token = self._given(request)
         if token is None:
             return self._header
         return self._header + (', error="invalid_token"' if self._is_token(token) else ', error="invalid_request"')
+
+    def insufficient(self, scopes: 'tuple[str, ...]') -> str:
+        """Return what a 403 says of the scopes that are missing (RFC 6750 section 3.1)."""
+        return '%s, error="insufficient_scope", scope="%s"' % (self._header, ' '.join(scopes))
+
+    def is_tried(self, request: 'Any') -> bool:
+        """Tell whether the request carries a token, good or bad."""
+        return self._given(request) is not None
 
     async def authentication_error(self, request: 'Any') -> 'Any':
         """The default error callback."""
@@ -223,6 +233,77 @@ class TokenAuth(BaseAuth):
     def _is_token(self, text: str) -> bool:
         """Tell whether ``text`` is a b64token (RFC 6750 section 2.1), or in a header of its own, one printable word."""
         if self.header.lower() != 'authorization':
-            return all('!' <= c <= '~' for c in text)
+            coded = text.encode()
+            return min(coded) > 32 and max(coded) < 127
         body = text.rstrip('=')
-        return bool(body) and all(c in _TOKEN68 for c in body)
+        return bool(body) and not body.strip(_TOKEN68)
+
+
+# --- several ways ---------------------------------------------------------------------------------
+
+class AnyOf(Protector):
+    """Several authenticators as one: the first that finds a user has it. See :func:`any_of`."""
+    def __init__(self, authenticators: 'tuple[Any, ...]') -> None:
+        if not authenticators:
+            raise ValueError('name the authenticators, such as any_of(login, token)')
+        self.authenticators = authenticators
+        self.error_callback: 'Callable[..., Any] | None' = None
+
+    def errorhandler(self, f: 'Callable[..., Any]') -> 'Callable[..., Any]':
+        """Decorator for a callback that takes the request and returns the response of a refusal."""
+        self.error_callback = f
+        return f
+
+    async def identify(self, request: 'Any') -> 'Any':
+        """Return the user that the first authenticator finds, or ``None``."""
+        for authenticator in self.authenticators:
+            user = await authenticator.identify(request)
+            if user is not None:
+                request.g._authenticator = authenticator
+                return user
+        return None
+
+    def challenge(self, request: 'Any') -> str:
+        """Return all challenges, in order."""
+        return ', '.join([authenticator.challenge(request) for authenticator in self.authenticators])
+
+    def is_tried(self, request: 'Any') -> bool:
+        """Tell whether the request carries credentials of any kind."""
+        return any(authenticator.is_tried(request) for authenticator in self.authenticators)
+
+    async def refuse(self, request: 'Any', args: 'tuple[Any, ...]') -> 'Any':
+        """Send people who came with nothing to the form, where there is one; else a 401 with all challenges."""
+        if http.wants_page(request) and not self.is_tried(request):
+            for authenticator in self.authenticators:
+                if hasattr(authenticator, 'login_url'):
+                    return await authenticator.refuse(request, args)
+        http.challenge(request, self.challenge(request))
+        await deny_websocket(request, 401, args)
+        if self.error_callback is not None:
+            return await call(self.error_callback, request)
+        abort(401)
+
+
+def any_of(*authenticators: 'Any') -> AnyOf:
+    """Return a decorator for routes that take any of these ways to prove a name, tried in this order::
+
+        auth = any_of(login, token, basic)
+
+        @app.get('/state')
+        @auth.requires('read')
+        async def state(request):
+            return {'user': request.g.current_user.name}
+
+    A person who comes with nothing is sent to the login form, if ``Login`` is among them. Everyone else gets a 401 that
+    names all of them. Browsers show their own dialogue for Basic and Digest, even for a ``fetch()``:
+    ``BasicAuth(scheme='xBasic')`` keeps them from it.
+    """
+    return AnyOf(authenticators)
+
+
+async def authenticate(request: 'Any', authenticators: 'Any') -> 'Any':
+    """Return the user whom the first of these authenticators finds, or ``None``; it is ``request.g.current_user`` too.
+    """
+    user = await AnyOf(tuple(authenticators)).identify(request)
+    request.g.current_user = user
+    return user

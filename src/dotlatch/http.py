@@ -9,7 +9,7 @@ Needs portable.py and origin.py::
 from microdot import Response, abort
 
 from .origin import quote
-from .portable import json_value, utf8
+from .portable import Busy, json_value, utf8, warn_once
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -122,6 +122,11 @@ def hook(app: 'Any') -> None:
     if _finish in handlers:
         handlers.remove(_finish)
     handlers.append(_finish)
+    app.error_handlers.setdefault(Busy, _busy)
+
+
+async def _busy(request: 'Any', error: Exception) -> 'Any':
+    return Response('Too many are logging in: try again in a moment', 503, {'Retry-After': '2'})
 
 
 async def _finish(request: 'Any', response: 'Any') -> 'Any':
@@ -157,17 +162,22 @@ def no_store(response: 'Any') -> None:
         response.headers['Cache-Control'] = 'no-store'
 
 
-def challenge(request: 'Any', value: str) -> None:
-    """Have a 401 carry this challenge in WWW-Authenticate (RFC 9110 section 11.6.1), whoever makes its page."""
-    request.g._challenges = getattr(request.g, '_challenges', ()) + (value,)
+def challenge(request: 'Any', value: str, status: int = 401) -> None:
+    """Have a 401, or a 403, carry this challenge in WWW-Authenticate (RFC 9110 section 11.6.1), whoever makes its page.
+    """
+    g = request.g
+    g._challenges = getattr(g, '_challenges', ()) + (value,) if status == 401 else (value,)
+    g._challenge_status = (400, 401) if status == 401 else (status,)
     on_response(request, _add_challenges)
 
 
 def _add_challenges(request: 'Any', response: 'Any') -> None:
-    if response.status_code in (400, 401):
+    if response.status_code in request.g._challenge_status:
         no_store(response)
         if 'WWW-Authenticate' not in response.headers:
-            response.headers['WWW-Authenticate'] = ', '.join(request.g._challenges)
+            # A line for each: browsers take the first that they know, but of one line some take the last.
+            challenges = list(request.g._challenges)
+            response.headers['WWW-Authenticate'] = challenges if len(challenges) > 1 else challenges[0]
 
 
 def too_many(request: 'Any', wait: int) -> None:
@@ -177,8 +187,17 @@ def too_many(request: 'Any', wait: int) -> None:
     abort(429, 'Too many attempts')
 
 
+def unavailable(request: 'Any', error: Exception) -> None:
+    """Answer with 503: what knows who may enter cannot be asked now, so nobody does."""
+    if not isinstance(error, Busy):
+        warn_once('credentials could not be checked: ' + type(error).__name__)
+    request.g._retry_after = 2
+    on_response(request, _add_retry_after)
+    abort(503, 'Try again in a moment')
+
+
 def _add_retry_after(request: 'Any', response: 'Any') -> None:
-    if response.status_code == 429:
+    if response.status_code in (429, 503):
         response.headers['Retry-After'] = str(request.g._retry_after)
 
 

@@ -14,12 +14,13 @@ remember.py for logins that outlive the browser's session::
     async def index(request):
         return 'Hello, ' + request.g.current_user.name
 """
-from microdot import abort, redirect
+from microdot import redirect
 
 from . import cookies, http
 from .identity import as_user, is_active, stamp, user_id
 from .origin import quote, safe_next
-from .portable import call, compare_digest, deny_websocket, wraps
+from .portable import call, compare_digest, wraps
+from .protect import Protector
 from .session import session_of
 
 TYPE_CHECKING = False
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
     from .session import Session
 
 
-class Login:
+class Login(Protector):
     """User login.
 
     :param login_url: where people are sent when a page needs a login.
@@ -163,21 +164,19 @@ class Login:
                     return user, key
         return None, None
 
-    # --- decorators -------------------------------------------------------------------------------
+    # --- what decorators ask ----------------------------------------------------------------------
 
-    def __call__(self, f: 'Callable[..., Any]') -> 'Any':
-        """Decorator for a route that needs a login.
+    async def identify(self, request: 'Any') -> 'Any':
+        """Return the user who is logged in, or ``None``: what the decorators go by."""
+        return await self.get_current_user(request)
 
-        A browser that asks for a page is sent to the login form and comes back afterwards; JSON, EventSource and
-        WebSocket clients get a 401, and so does fetch() over HTTPS. Over plain HTTP browsers do not mark a fetch(): let
-        it say ``Accept: application/json``.
-        """
-        @wraps(f)
-        async def wrapper(request: 'Any', *args: 'Any', **kwargs: 'Any') -> 'Any':
-            if await self.get_current_user(request) is None:
-                return await self._refuse(request, args)
-            return await call(f, request, *args, **kwargs)
-        return wrapper
+    def challenge(self, request: 'Any') -> str:
+        """Return what a 401 says of the login form."""
+        return str(session_of(request).transport.challenge(self.login_url))
+
+    def is_tried(self, request: 'Any') -> bool:
+        """Tell whether the request carries a session."""
+        return bool(session_of(request).transport.is_there(request))
 
     def fresh(self, f: 'Callable[..., Any]') -> 'Any':
         """Decorator for a route that needs a login made in this session, not one that was remembered."""
@@ -185,15 +184,18 @@ class Login:
         async def wrapper(request: 'Any', *args: 'Any', **kwargs: 'Any') -> 'Any':
             user = await self.get_current_user(request)
             if user is None or not request.g._login_fresh:
-                return await self._refuse(request, args)
+                return await self.refuse(request, args)
             return await call(f, request, *args, **kwargs)
         return wrapper
 
-    async def _refuse(self, request: 'Any', args: 'tuple[Any, ...]') -> 'Any':
+    async def refuse(self, request: 'Any', args: 'tuple[Any, ...]') -> 'Any':
+        """Send a person to the login form, from which he comes back; answer a program with a 401.
+
+        JSON, EventSource and WebSocket clients are programs, and so is fetch() over HTTPS. Over plain HTTP browsers do
+        not mark a fetch(): let it say ``Accept: application/json``.
+        """
         if not http.wants_page(request):
-            http.challenge(request, session_of(request).transport.challenge(self.login_url))
-            await deny_websocket(request, 401, args)
-            abort(401)
+            return await super().refuse(request, args)
         url = http.url_as_sent(request)
         if request.method.upper() not in ('GET', 'HEAD'):
             url = _page_before(request)  # a form's body is lost on the way, and its address may be no page

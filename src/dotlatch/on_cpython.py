@@ -155,12 +155,24 @@ async def deny_websocket(request: Any, status: int, args: 'tuple[Any, ...]') -> 
         await send({'type': 'websocket.close', 'code': 1008})
 
 
-# Few and their own, so that a flood of logins takes neither every core nor the threads of plain handlers.
+class Busy(OSError):
+    """As many passwords as may wait to be hashed are waiting already: the answer is 503, and later it may go."""
+
+
+# Few threads and their own, so that a flood of logins takes neither every core nor the threads of plain handlers; and
+# so many places, those at work among them, that the last in the queue waits seconds and no longer.
 _workers = ThreadPoolExecutor(2, 'dotlatch')
+_places = threading.BoundedSemaphore(64)
 
 
 async def _in_thread(f: Callable[..., Any], *args: Any) -> Any:
-    return await asyncio.get_running_loop().run_in_executor(_workers, f, *args)
+    if not _places.acquire(blocking=False):
+        raise Busy('too many passwords wait to be hashed')
+    try:
+        # Cancelled while it waits, the call never begins.
+        return await asyncio.get_running_loop().run_in_executor(_workers, f, *args)
+    finally:
+        _places.release()
 
 
 # Calls a function in one of two threads that are kept for hashing; None where there are no threads.

@@ -165,6 +165,10 @@ async def call(f: 'Callable[..., Any]', *args: 'Any', **kwargs: 'Any') -> 'Any':
     return result
 
 
+class Busy(OSError):
+    """As many passwords as may wait to be hashed are waiting already: the answer is 503, and later it may go."""
+
+
 async def deny_websocket(request: 'Any', status: int, args: 'tuple[Any, ...]') -> None:
     """Do nothing: there is no ASGI there, and the server answers a WebSocket as any other request."""
 

@@ -1,12 +1,14 @@
 """Password hashing: PBKDF2-HMAC-SHA256 (RFC 8018) in Django's string format, without freezing the server.
 
-Needs portable.py, and pbkdf2.py on a board::
+Needs portable.py, and pbkdf2.py on a board; hashers.py for hashes that other programs made, strength.py and
+blocklist.py to judge a new password::
 
-    from dotlatch.passwords import hash_password, verify_password
+    from dotlatch.passwords import check_strength, hash_password, verify_password
 
-    hashed = await hash_password('correct horse battery staple')
-    await verify_password('correct horse battery staple', hashed)   # True
-    await verify_password(password, None)                           # False, after as long
+    await check_strength(password, context=('anna',))   # WeakPassword, or nothing
+    hashed = await hash_password(password)
+    await verify_password(password, hashed)             # True
+    await verify_password(password, None)               # False, after as long
 """
 import binascii
 import hashlib
@@ -21,17 +23,24 @@ from .portable import (
     random_bytes,
     uptime_ms,
     utf8,
+    warn_once,
 )
+from .portable import Busy as Busy
 
-if in_thread is None:
-    from . import pbkdf2
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 ALGORITHM = 'pbkdf2_sha256'
-# What OWASP's cheat sheet asks for on a server. A board gets what an RP2040 does in about a second; see the docs for
-# what that is worth.
-ITERATIONS = 2500 if MICROPYTHON else 600000
+if in_thread is None:
+    from . import pbkdf2
+    # Less than a second on an RP2040, and on a slower port; see the docs for what that is worth, and calibrate.py.
+    ITERATIONS = 10000 if pbkdf2.ENGINE == 'thumb' else 2500
+else:
+    ITERATIONS = 600000  # what OWASP's cheat sheet asks for
 MAX_ITERATIONS = 1000000 if MICROPYTHON else 10000000
 MAX_PASSWORD = 4096  # bytes
+MAX_HASH = 512       # characters
 
 
 async def hash_password(password: str, iterations: 'int | None' = None) -> str:
@@ -58,24 +67,31 @@ async def hash_password(password: str, iterations: 'int | None' = None) -> str:
 async def verify_password(password: str, hashed: 'str | None') -> bool:
     """Tell whether ``password`` is the one that was hashed.
 
-    :param hashed: what :func:`hash_password` or Django made. ``None``, for a user who is not there, costs as much as a
-        wrong password and is always false, so that nobody learns who has an account (ASVS 6.3.8).
+    :param hashed: what :func:`hash_password` made, or one of the other formats that :mod:`dotlatch.hashers` lists.
+        ``None``, for a user who is not there, costs as much as a wrong password and is always false, so that nobody
+        learns who has an account (ASVS 6.3.8).
+    :raises Busy: an OSError, when so many passwords wait to be hashed that one more would only make it worse.
 
-    Anything else is false at once, without an exception: a string that is malformed, has too many iterations, or a
-    password above 4096 bytes.
+    Anything else is false at once, without an exception: a string that is malformed or costs too much, or a password
+    above 4096 bytes.
     """
-    known = (ITERATIONS, _dummy_salt, b'') if hashed is None else _parse(hashed)
+    check = (pbkdf2_hmac_sha256, (_dummy_salt, ITERATIONS), b'') if hashed is None else _check_of(hashed)
     secret = _secret(password) if isinstance(password, str) else None
-    if known is None or secret is None:
+    if check is None or secret is None:
         return False
-    rounds, salt, digest = known
     seen = hmac_sha256(_recent_key, (hashed or '').encode() + b'\n' + secret)
     if hashed is not None and _is_recent(seen):
         return True
-    right = compare_digest(await pbkdf2_hmac_sha256(secret, salt, rounds), digest)
+    derive, arguments, digest = check
+    right = compare_digest(await derive(secret, *arguments), digest)
     if right:
         _remember_recent(seen)
     return right
+
+
+def is_password(password: str) -> bool:
+    """Tell whether a text can be a password at all: Unicode of at most 4096 bytes, without a NUL at its end."""
+    return _secret(password) is not None
 
 
 def _secret(password: str) -> 'bytes | None':
@@ -92,30 +108,56 @@ def _secret(password: str) -> 'bytes | None':
 
 
 def needs_rehash(hashed: str, iterations: 'int | None' = None) -> bool:
-    """Tell whether a string was made at a lower cost than ``iterations`` (default :data:`ITERATIONS`), or is none."""
+    """Tell whether a hash is to be made anew, now that its password is at hand.
+
+    It is, when it was made at a lower cost than ``iterations`` (default :data:`ITERATIONS`) or is of another format.
+    """
     known = _parse(hashed)
-    return known is None or known[0] < (ITERATIONS if iterations is None else iterations)
+    return known is None or known[1] < (ITERATIONS if iterations is None else iterations)
 
 
-def _parse(hashed: 'object') -> 'tuple[int, bytes, bytes] | None':
-    """Return iterations, salt and digest, or ``None`` for anything but this format."""
-    if not isinstance(hashed, str) or len(hashed) > 512:
+def _check_of(hashed: 'object') -> 'tuple[Any, tuple[Any, ...], bytes] | None':
+    """Return what derives the digest, what it takes beside the password, and what has to come out."""
+    known = _parse(hashed)
+    if known is not None:
+        return pbkdf2_hmac_sha256, known[:2], known[2]
+    if not isinstance(hashed, str) or len(hashed) > MAX_HASH or hashed.startswith(ALGORITHM):
+        return None
+    if '$' not in hashed and ':' not in hashed:
+        return None
+    try:
+        from . import hashers  # few have hashes of others, and those only until the next login
+    except ImportError:
+        warn_once('a password hash of another program opens nothing: hashers.py is not there')
+        return None
+    return hashers.check_of(hashed)
+
+
+def _parse(hashed: 'object') -> 'tuple[bytes, int, bytes] | None':
+    """Return salt, iterations and digest, or ``None`` for anything but this format."""
+    if not isinstance(hashed, str) or len(hashed) > MAX_HASH:
         return None
     parts = hashed.split('$')
     if len(parts) != 4 or parts[0] != ALGORITHM or not parts[2]:
         return None
-    for c in parts[1]:
-        if c not in '0123456789':
-            return None
-    if not 0 < len(parts[1]) <= 8 or not 0 < int(parts[1]) <= MAX_ITERATIONS:
-        return None
     try:
+        rounds = number(parts[1], MAX_ITERATIONS)
         digest = b64_decode(parts[3])
         salt = parts[2].encode()
         utf8(salt)
     except ValueError:
         return None
-    return (int(parts[1]), salt, digest) if len(digest) == 32 else None
+    return (salt, rounds, digest) if len(digest) == 32 else None
+
+
+def number(text: str, most: int) -> int:
+    """Return the number from 1 to ``most`` that a hash states as a cost; ValueError for anything else."""
+    for c in text:
+        if c not in '0123456789':  # isdigit() and int() know the digits of every script
+            raise ValueError('not a number')
+    if not 0 < len(text) <= 8 or not 0 < int(text) <= most:
+        raise ValueError('out of range')
+    return int(text)
 
 
 # What a user who is not there is checked against: no digest is as short as theirs.
@@ -148,9 +190,11 @@ def _remember_recent(seen: bytes) -> None:
 async def pbkdf2_hmac_sha256(password: bytes, salt: bytes, iterations: int, dklen: int = 32) -> bytes:
     """Return ``dklen`` bytes of PBKDF2 with HMAC-SHA256 (RFC 8018 section 5.2).
 
-    On a server it runs in a thread; on a board in slices of about 20 ms, one password at a time.
+    On a server it runs in one of two threads; on a board in slices of about 20 ms, one password at a time. Who waits
+    has a place in a queue, and leaves it when cancelled.
 
     :raises ValueError: unless ``iterations`` and ``dklen`` are positive.
+    :raises Busy: when the queue is full.
     """
     if iterations < 1 or dklen < 1:
         raise ValueError('iterations and dklen are at least 1')
@@ -158,3 +202,15 @@ async def pbkdf2_hmac_sha256(password: bytes, salt: bytes, iterations: int, dkle
         derived: bytes = await in_thread(hashlib.pbkdf2_hmac, 'sha256', password, salt, iterations, dklen)
         return derived
     return await pbkdf2.derive(password, salt, iterations, dklen)
+
+
+if TYPE_CHECKING:
+    from .strength import WeakPassword as WeakPassword
+    from .strength import check_strength as check_strength
+else:
+    def __getattr__(name):
+        # A password is judged when it is chosen, which is rarely: the rules are loaded then.
+        if name not in ('check_strength', 'WeakPassword'):
+            raise AttributeError(name)
+        from . import strength
+        return getattr(strength, name)

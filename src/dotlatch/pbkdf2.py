@@ -12,7 +12,7 @@ import asyncio
 import hashlib
 import sys
 
-from .portable import uptime_ms
+from .portable import Busy, uptime_ms
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -23,11 +23,6 @@ MAX_WAITING = 8  # passwords, beside the one that is being hashed
 
 _SLICE_MS = 20   # what it may take at a time
 _SLICE = 512     # iterations at a time, however fast they seem to be
-
-
-class Busy(OSError):
-    """As many passwords as may wait are waiting already: answer 503, and later it may go."""
-
 
 # --- engines --------------------------------------------------------------------------------------
 #

@@ -19,6 +19,7 @@ MICROPYTHON = sys.implementation.name == 'micropython'
 
 if TYPE_CHECKING or not MICROPYTHON:
     from .on_cpython import TICKS_MASK as _ticks_mask
+    from .on_cpython import Busy as Busy
     from .on_cpython import FileLock as FileLock
     from .on_cpython import Key as Key
     from .on_cpython import call as call
@@ -41,6 +42,7 @@ if TYPE_CHECKING or not MICROPYTHON:
 else:
     from .on_micropython import TICKS_MASK as _ticks_mask
     from .on_micropython import (
+        Busy,
         FileLock,
         Key,
         call,

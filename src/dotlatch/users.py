@@ -1,6 +1,6 @@
-"""Users in memory or in one JSON file, with hashed passwords.
+"""Accounts in memory or in one JSON file, with hashed passwords.
 
-Needs portable.py, strictjson.py, passwords.py and files.py::
+Needs portable.py, strictjson.py, passwords.py, files.py and copies.py::
 
     users = FileUsers('users.json')
     await users.create('anna', 'correct horse battery staple')
@@ -8,11 +8,12 @@ Needs portable.py, strictjson.py, passwords.py and files.py::
     user = await users.authenticate('anna', password)   # a User, or None
     users.get_by_id(user.id)
 """
-from . import files, passwords, strictjson
-from .portable import FileLock, b64url_encode, file_version, random_bytes, warn_once
+from . import copies, passwords
+from .portable import FileLock, b64url_encode, call, file_version, random_bytes, utf8, warn, warn_once
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from typing import Any
 
 _FIELDS = ('id', 'name', 'password_hash', 'scopes', 'is_active', 'session_version')
@@ -52,12 +53,21 @@ class _NoLock:
 class MemoryUsers:
     """Users that last as long as the program.
 
-    Names are compared without regard to the case of ASCII letters.
+    Names are compared without regard to the case of ASCII letters, and of no others: what more Unicode has for this is
+    not on a board, and both Pythons have to agree on who is who.
+
+    Each change holds when its method returns, or raises and has changed nothing.
 
     :param max_users: how many there may be.
+    :param check_password: judges a password before it is set: ``f(password, context)``, plain or async, which raises
+        ValueError for one that is not good enough. ``context`` is a tuple of words that it should not be made of: the
+        user's name. Without it any password is taken.
+    :param events: a :class:`dotlatch.events.Events` that is told of each change.
     """
-    def __init__(self, max_users: int = 1000) -> None:
+    def __init__(self, max_users: int = 1000, check_password: 'Any' = None, events: 'Any' = None) -> None:
         self.max_users = max_users
+        self.check_password = check_password
+        self.events = events
         self._users: 'dict[str | int, User]' = {}
         self._ids: 'dict[str, str | int]' = {}
         self._lock: 'Any' = _NoLock()
@@ -65,6 +75,11 @@ class MemoryUsers:
     def __len__(self) -> int:
         self._refresh()
         return len(self._users)
+
+    def __iter__(self) -> 'Iterator[User]':
+        """Go through the users, by name."""
+        self._refresh()
+        return iter(sorted(self._users.values(), key=lambda user: _folded(user.name)))
 
     def get_by_id(self, user_id: 'str | int') -> 'User | None':
         """Return the user with that id, or ``None``."""
@@ -80,12 +95,13 @@ class MemoryUsers:
         """Add a user.
 
         :raises ValueError: when the name is taken, empty, longer than 64 characters or has control characters; when
-            the password is too long; when there are too many users.
+            the password is too long or not good enough; when the scopes are no strings; when there are too many users.
         """
         _check_name(name)
-        hashed = await passwords.hash_password(password)
+        scopes = _checked_scopes(scopes)
+        hashed = await self._hashed(password, name)
         with self._lock:
-            self._refresh()
+            self._reload()
             if _folded(name) in self._ids:  # after the wait: somebody may have been quicker
                 raise ValueError('that name is taken')
             if len(self._users) >= self.max_users:
@@ -97,6 +113,7 @@ class MemoryUsers:
             except Exception:
                 self._drop(user)
                 raise
+        self._tell('user_created', user)
         return user
 
     async def authenticate(self, name: str, password: str) -> 'User | None':
@@ -112,33 +129,77 @@ class MemoryUsers:
             return None
         if user is None or hashed is None:
             return None
-        if passwords.needs_rehash(hashed):
+        if passwords.needs_rehash(hashed) and self._is_current(user, hashed):
             stronger = await passwords.hash_password(password)
-            if self._is_current(user, hashed):
-                try:
-                    self._set(user, stronger, user.session_version)
+            try:
+                if self._set(user, {'password_hash': stronger}, verified=hashed):
                     hashed = stronger
-                except OSError:  # a full disk keeps nobody out
-                    warn_once('a better password hash could not be kept')
+            except OSError:  # a full disk keeps nobody out
+                warn_once('a better password hash could not be kept')
+        if self._is_current(user, hashed):
+            return user
+        # Another login was quicker to make the hash anew, or the password is another one now.
+        hashed = user.password_hash
+        if hashed is None or not self._is_open(user) or not await passwords.verify_password(password, hashed):
+            return None
         return user if self._is_current(user, hashed) else None
+
+    def _is_open(self, user: User) -> bool:
+        self._refresh()
+        return self._users.get(user.id) is user and user.is_active
 
     def _is_current(self, user: User, hashed: str) -> bool:
         """Tell whether the account is still what it was before the wait for a hash."""
-        self._refresh()
-        return self._users.get(user.id) is user and user.is_active and user.password_hash == hashed
+        return self._is_open(user) and user.password_hash == hashed
 
     async def set_password(self, user: User, password: str) -> None:
-        """Give the user another password, which ends the sessions that the old one opened."""
-        self._set(user, await passwords.hash_password(password), user.session_version)
+        """Give the user another password, which ends the sessions that the old one opened.
+
+        :raises ValueError: when it is too long or not good enough; when the user is not there any more.
+        """
+        self._set(user, {'password_hash': await self._hashed(password, user.name)}, 'password_changed')
+
+    async def change_password(self, user: User, current: str, new: str) -> bool:
+        """Do the same for a user who knows the current password (ASVS 6.2.3), and tell whether that was the right one.
+
+        Ask a :class:`dotlatch.throttle.Throttle` first: each call is a guess.
+
+        :raises ValueError: as :meth:`set_password` does, once the current password was right.
+        """
+        hashed = user.password_hash if self._is_open(user) else None
+        if not await passwords.verify_password(current, hashed) or hashed is None:
+            return False
+        stronger = await self._hashed(new, user.name)
+        return self._set(user, {'password_hash': stronger}, 'password_changed', verified=hashed)
+
+    def rename(self, user: User, name: str) -> None:
+        """Give the user another name. The id stays, and so do the sessions.
+
+        :raises ValueError: as :meth:`create` does for a name.
+        """
+        _check_name(name)
+        self._set(user, {'name': name}, 'user_renamed')
+
+    def set_scopes(self, user: User, scopes: 'Any') -> None:
+        """Say anew what the user may do. ValueError for what is not an iterable of strings."""
+        self._set(user, {'scopes': _checked_scopes(scopes)}, 'scopes_changed')
+
+    def disable(self, user: User) -> None:
+        """Shut the account, and end all sessions of the user: they do not come back with :meth:`enable`."""
+        self._set(user, {'is_active': False}, 'user_disabled', end_sessions=True)
+
+    def enable(self, user: User) -> None:
+        """Open the account again."""
+        self._set(user, {'is_active': True}, 'user_enabled')
 
     def end_sessions(self, user: User) -> None:
         """End all sessions of the user, wherever they are."""
-        self._set(user, user.password_hash, user.session_version + 1)
+        self._set(user, {}, 'sessions_ended', end_sessions=True)
 
     def remove(self, user: User) -> None:
         """Remove the user; the sessions end with it. KeyError when it is not there."""
         with self._lock:
-            self._refresh()
+            self._reload()
             user = self._users[user.id]
             self._drop(user)
             try:
@@ -146,19 +207,49 @@ class MemoryUsers:
             except Exception:
                 self._put(user)
                 raise
+        self._tell('user_removed', user)
 
-    def _set(self, user: User, hashed: 'str | None', version: int) -> None:
+    async def _hashed(self, password: str, name: str) -> str:
+        if self.check_password is not None and await call(self.check_password, password, (name,)) is False:
+            raise ValueError('that password is not good enough')
+        return await passwords.hash_password(password)
+
+    def _set(self, user: User, fields: 'dict[str, Any]', event: str = '', verified: 'str | None' = None,
+             end_sessions: bool = False) -> bool:
+        """Change fields of a user and keep them.
+
+        :param verified: a hash; when it is not the user's any more, nothing is changed and ``False`` returned.
+        """
+        hashed = verified
         with self._lock:
-            self._refresh()
-            if self._users.get(user.id) is not user:
+            self._reload()
+            is_there = self._users.get(user.id) is user
+            if hashed is not None and not (is_there and user.password_hash == hashed):
+                return False
+            if not is_there:
                 raise ValueError('that user is not there any more')
-            before = user.password_hash, user.session_version
-            user.password_hash, user.session_version = hashed, version
+            if 'name' in fields and self._ids.get(_folded(fields['name']), user.id) != user.id:
+                raise ValueError('that name is taken')
+            if end_sessions:
+                fields['session_version'] = user.session_version + 1
+            before = {name: getattr(user, name) for name in fields}
+            self._apply(user, fields)
             try:
                 self._changed()
             except Exception:  # what could not be kept is not true
-                user.password_hash, user.session_version = before
+                self._apply(user, before)
                 raise
+        if event:
+            self._tell(event, user)
+        return True
+
+    def _apply(self, user: User, fields: 'dict[str, Any]') -> None:
+        old = _folded(user.name)
+        for name in fields:
+            setattr(user, name, fields[name])
+        if 'name' in fields:
+            del self._ids[old]
+            self._ids[_folded(user.name)] = user.id
 
     def _put(self, user: User) -> None:
         self._users[user.id] = user
@@ -168,65 +259,88 @@ class MemoryUsers:
         del self._users[user.id]
         del self._ids[_folded(user.name)]
 
+    def _tell(self, event: str, user: User) -> None:
+        """Tell of a change that holds. Not under the lock: a callback may ask for users."""
+        if self.events is not None:
+            self.events.emit(event, user=user.id, name=user.name)
+
     def _refresh(self) -> None:
-        pass
+        """Have in memory what is kept."""
+
+    _reload = _refresh  # the same, under the lock
 
     def _changed(self) -> None:
-        pass
+        """Keep what is in memory."""
 
 
 class FileUsers(MemoryUsers):
     """Users in one JSON file, which is replaced whole when one of them changes.
 
+    There is a copy beside it, ``users.json.copy``. When the file is damaged or lost, the copy is used, with a warning
+    and the event ``users_restored``.
+
     :param path: the file; it is made with the first user.
     :param max_users: how many there may be. All of them are kept in memory.
-    :raises ValueError: when the file is not one of these. It is left as it is.
+    :param check_password: see :class:`MemoryUsers`.
+    :param events: see :class:`MemoryUsers`.
+    :raises ValueError: when neither the file nor its copy is right. They are left as they are.
     """
-    def __init__(self, path: str, max_users: int = 1000) -> None:
-        super().__init__(max_users)
+    def __init__(self, path: str, max_users: int = 1000, check_password: 'Any' = None, events: 'Any' = None) -> None:
+        super().__init__(max_users, check_password, events)
         self.path = path
         self._lock = FileLock(path)
+        self._is_restored = False
         self._version: 'tuple[int, ...] | None' = file_version(path)
         self._load()
+        self._refresh()
 
     def _load(self) -> None:
-        data = files.read(self.path)
-        users = []
-        if data is not None:
-            try:
-                content = strictjson.loads(data)
-                for fields in content['users']:
-                    users.append(_user(fields))
-                names = [_folded(user.name) for user in users] + [user.id for user in users]
-                if content['format'] != 1 or len(set(names)) != 2 * len(users):
-                    raise ValueError()
-            except (ValueError, TypeError, KeyError):
-                raise ValueError(self.path + ' is not a file of users: put a copy back, or move it away') from None
+        users, self._is_restored = copies.load(self.path, 'a file of users', _parsed)
         # The objects of users who are still there stay the same ones, so that who holds one sees the change.
-        known = self._users
-        self._users = {}
-        self._ids = {}
-        for user in users:
-            old = known.get(user.id)
+        there: 'dict[str | int, User]' = {}
+        ids: 'dict[str, str | int]' = {}
+        for user in users or ():
+            old = self._users.get(user.id)
             if old is not None:
                 for name in _FIELDS:
                     setattr(old, name, getattr(user, name))
-            self._put(old or user)
+                user = old
+            there[user.id] = user
+            ids[_folded(user.name)] = user.id
+        self._users, self._ids = there, ids
 
-    def _refresh(self) -> None:
+    def _reload(self) -> None:
         version = file_version(self.path)
         if version != self._version:  # another process has written it
             self._load()
             self._version = version
 
+    def _refresh(self) -> None:
+        if file_version(self.path) != self._version:
+            with self._lock:  # or another thread's change, on its way to the file, would be taken back
+                self._reload()
+        if self._is_restored:
+            self._is_restored = False
+            warn(self.path + ' is damaged or lost: the users are those of its copy')
+            if self.events is not None:
+                self.events.emit('users_restored', path=self.path)
+
     def _changed(self) -> None:
         users = [{name: getattr(user, name) for name in _FIELDS} for user in self._users.values()]
-        files.replace(self.path, strictjson.dumps({'format': 1, 'users': users}))
+        copies.save(self.path, {'format': 1, 'users': users})
         self._version = file_version(self.path)
 
 
+def _parsed(content: 'dict[str, Any]') -> 'list[User]':
+    """Return the users that a file describes; ValueError, KeyError or TypeError for what describes none."""
+    users = [_user(fields) for fields in content['users']]
+    unique = len({_folded(user.name) for user in users}) == len({user.id for user in users}) == len(users)
+    if content['format'] != 1 or len(content) != 2 or not unique:
+        raise ValueError('not users')
+    return users
+
+
 def _user(fields: 'dict[str, Any]') -> User:
-    """Return the user that a file describes; ValueError, KeyError or TypeError for what describes none."""
     user = User(*[fields[name] for name in _FIELDS])
     right = (type(user.id) in (str, int) and type(user.name) is str and type(user.is_active) is bool
              and type(user.session_version) is int and (user.password_hash is None or type(user.password_hash) is str)
@@ -245,5 +359,18 @@ def _check_name(name: str) -> None:
     if not isinstance(name, str) or not 0 < len(name) <= 64 or name != name.strip(' '):
         raise ValueError('a name has 1 to 64 characters and no space at its ends')
     for c in name:
-        if c < ' ' or c == '\x7f':
+        # Also those that turn the direction of what follows, or begin a line: the name is shown in lists and logs.
+        if c < ' ' or '\x7f' <= c <= '\x9f' or '\u2028' <= c <= '\u202e' or '\u2066' <= c <= '\u2069':
             raise ValueError('a name has no control characters')
+    try:
+        utf8(name.encode())
+    except ValueError:
+        raise ValueError('a name has no half of a character') from None
+
+
+def _checked_scopes(scopes: 'Any') -> 'list[str]':
+    """Return a list of its own; ValueError for a string, which is a list of letters, and what no file gives back."""
+    checked = list(scopes)
+    if isinstance(scopes, str) or not all(type(scope) is str and scope for scope in checked):
+        raise ValueError('scopes are a list of strings')
+    return checked

@@ -15,21 +15,36 @@ def package_urls():
     return json.loads((library.ROOT / 'package.json').read_text())['urls']
 
 
-def manifest_packages():
+class Options:
+    """A manifest's options, as MicroPython's manifest tool has them."""
+    def __init__(self, given):
+        self.given = given
+
+    def defaults(self, **options):
+        self.__dict__.update({**options, **self.given})
+
+
+def manifest_packages(**options):
     """{package: files} as MicroPython's manifest tool would be told them."""
     path = library.ROOT / 'micropython_manifest.py'
     packages = {}
 
     def package(name, files, base_path):
         assert (path.parent / base_path / name).is_dir()
-        packages[name] = list(files)
+        packages[name] = sorted(files)
 
-    exec(compile(path.read_text(), path, 'exec'), {'package': package, 'metadata': dict})
+    names = {'package': package, 'metadata': dict, 'options': Options(options)}
+    exec(compile(path.read_text(), path, 'exec'), names)
     return packages
 
 
 def test_the_manifest_freezes_exactly_the_portable_files():
     assert manifest_packages() == {'dotlatch': library.portable_files()}
+
+
+def test_the_manifest_leaves_arm_instructions_out_for_other_boards():
+    without = [name for name in library.portable_files() if name != 'pbkdf2_thumb.py']
+    assert manifest_packages(arm=False) == {'dotlatch': without}
 
 
 def test_mip_installs_exactly_the_portable_files_and_microdot():

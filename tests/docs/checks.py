@@ -5,6 +5,7 @@
 import asyncio
 import binascii
 import builtins
+import os
 import sys
 
 from dotlatch import passwords
@@ -132,6 +133,7 @@ async def board_main(example):
     assert 'type="password"' in page.text and page.headers['Content-Type'].startswith('text/html')
     await _log_in_and_out(example, client)
     _errors_of_an_unfinished_app(example)
+    os.remove('users.json.copy')
     with open('users.json', 'w') as file:
         file.write('{"users": 5}')
     example.fails(type(example['users']), 'users.json')
@@ -403,6 +405,25 @@ async def login_password(example):
     assert (await get(elsewhere, '/')).status_code == 302
 
 
+# --- events -----------------------------------------------------------------------------------------
+
+def before_events_list():
+    cheap_hashes()
+
+
+before_events_on = before_events_list
+
+
+async def events_list(example):
+    assert example.printed == ['user_disabled anna', 'user_created anna', 'now: user_created', 'now: user_disabled']
+    event = example['events'].recent(1)[0]
+    assert sorted(event) == ['event', 'name', 'time', 'uptime', 'user'] and event['time'] is not None
+
+
+async def events_on(example):
+    assert example.printed == ['now: login_failed', '1 192.168.1.23']
+
+
 # --- throttle ---------------------------------------------------------------------------------------
 
 async def throttle_basic(example):
@@ -451,7 +472,7 @@ def before_users_file():
     cheap_hashes()
 
 
-before_users_changes = before_users_own = before_users_file
+before_users_changes = before_users_judged = before_users_own = before_users_file
 
 
 async def users_file(example):
@@ -464,13 +485,27 @@ async def users_file(example):
     await users.create('ben', GOOD)
     await example.fails_later(users.create('carl', GOOD))
     assert len(MemoryUsers()) == 0 and len(users) == 2
+    os.remove('users.json.copy')
     with open('users.json', 'w') as file:
         file.write('not these')
     example.fails(FileUsers, 'users.json')
 
 
 async def users_changes(example):
-    assert example.printed == ['0']
+    assert example.printed == ['False', 'True', "['annette']", '0']
+
+
+async def users_judged(example):
+    from dotlatch.users import FileUsers
+    assert example.printed == ['15 characters at least, and not the name of something']
+    users = FileUsers('more.json', check_password=example['judge'])
+    assert len(users) == 0
+    await users.create('anna', GOOD)
+    try:
+        await users.create('fifteen letters', 'fifteen letters')
+        raise AssertionError()
+    except ValueError as error:
+        assert str(error) == example.printed[0]
 
 
 async def users_own(example):
@@ -589,3 +624,55 @@ async def stores_list(example):
     assert len(listed) == 2 and listed[0]['id'] != listed[1]['id'], listed
     assert (await first.post('/sessions/end-others')).text == '1 ended'
     assert (await get(second, '/sessions')).status_code == 302
+
+
+# --- digest -----------------------------------------------------------------------------------------
+
+def _digest(challenge, name, password, nc=1, **changed):
+    """What a client answers to a challenge for GET /."""
+    import hashlib
+
+    def h(*parts):
+        return binascii.hexlify(hashlib.sha256(':'.join(parts).encode()).digest()).decode()
+
+    nonce = challenge.split('nonce="')[1].split('"')[0]
+    count = '%08x' % nc
+    response = h(h(name, 'Greenhouse', password), nonce, count, 'x', 'auth', h('GET', '/'))
+    return {'Authorization': 'Digest username="%s", realm="Greenhouse", nonce="%s", uri="/", algorithm=SHA-256, '
+                             'qop=auth, nc=%s, cnonce="x", response="%s"%s' % (
+                                 changed.get('username', name), nonce, count, response, changed.get('more', ''))}
+
+
+async def _digest_answer(example, password, **changed):
+    client = example.client()
+    challenge = (await get(client, '/')).headers['WWW-Authenticate']
+    return await get(client, '/', _digest(challenge, 'anna', password, **changed))
+
+
+async def digest_page(example):
+    from dotlatch.digest import DigestAuth
+    right = await _digest_answer(example, GOOD)
+    assert right.text == 'Hello, Anna' and 'rspauth=' in right.headers['Authentication-Info']
+    example.shows('$ curl --digest --user anna http://192.168.1.50/')
+    example.shows(right.text)
+    assert (await _digest_answer(example, 'a guess')).status_code == 401
+    if sys.implementation.name == 'micropython':
+        example.fails(lambda: DigestAuth(algorithms=('SHA-512-256',)))
+
+
+async def digest_keep(example):
+    example.shows(example.printed[0])
+    assert (await _digest_answer(example, GOOD)).status_code == 401
+    assert (await _digest_answer(example, 'another fine password')).text == 'Hello, anna'
+    from dotlatch import files, portable, strictjson
+    assert strictjson.loads(files.read('digest.json')) == example['users']
+    portable._warned.clear()
+    example['auth'].realm = 'Glasshouse'
+    assert example['auth']._ha1(example['users']['anna'], b'SHA-256') == b''
+    example.shows(portable._warned[0])
+
+
+async def digest_hidden(example):
+    hidden = example['make_userhash']('anna', 'Greenhouse')
+    answer = await _digest_answer(example, 'another fine password', username=hidden, more=', userhash=true')
+    assert answer.text == 'Hello, anna'

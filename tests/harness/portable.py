@@ -13,6 +13,7 @@ from tools.sources import oldest_microdot
 
 from .interpreters import ROOT, SOURCE, all_variants
 from .process import run_tests
+from .summary import FIGURE
 
 FOLDER = ROOT / "tests" / "portable"
 RUNNER = ROOT / "tests" / "run_portable.py"
@@ -39,6 +40,8 @@ class PortableItem(pytest.Item):
     def runtest(self):
         outcome = self.batch.outcome()
         self.user_properties.append(("python", self.batch.label()))
+        for text in self.batch.take_figures():
+            self.add_report_section("call", "stdout", FIGURE + text + "\n")
         failure = outcome.failure(self.test)
         if failure is not None:
             raise PortableFailure(failure)
@@ -73,6 +76,11 @@ class Batch:
                    "collected": self.collected, "run": self.wanted}
             self._outcome = run_tests(self.variant, RUNNER, job, self.timeout)
         return self._outcome
+
+    def take_figures(self):
+        """What its tests counted, once: who printed what is not known."""
+        figures, self.outcome().figures = self.outcome().figures, []
+        return figures
 
     def label(self):
         microdot = oldest_microdot() if self.variant.oldest else version("microdot")

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from .interpreters import Missing
+from .summary import figures_in
 
 # What a developer's shell may have set, and tests must not see.
 FOREIGN = ("PYTHONPATH", "PYTHONOPTIMIZE", "PYTHONHOME", "MICROPYPATH", "MICROPYINSPECT")
@@ -23,6 +24,7 @@ class Outcome:
     python: str = ""
     failures: dict[str, str] = field(default_factory=dict)
     passed: set[str] = field(default_factory=set)
+    figures: list[str] = field(default_factory=list)
 
     def failure(self, test):
         """Why the test failed, or None. A test that nobody heard of again has failed."""
@@ -80,7 +82,7 @@ def _read(results):
 
 
 def _judge(job, variant, events, ending, output):
-    outcome = Outcome()
+    outcome = Outcome(figures=figures_in(output))
     started, finished, reason = None, False, ""
     for event in events:
         kind = event["event"]

@@ -167,13 +167,15 @@ async def test_a_callback_may_abort_itself():
 
 
 async def test_a_callback_that_fails_opens_nothing():
-    async def check(request, *given):
-        raise OSError('database down')
+    for error, status in ((OSError('database down'), 503), (ValueError('database down'), 500)):
+        async def check(request, *given, error=error):
+            raise error
 
-    for auth, headers in ((BasicAuth(), basic(*ANNA)), (TokenAuth(), bearer('x'))):
-        for url in ('/', '/optional'):
-            res = await Client(guarded(auth, check)).get(url, headers)
-            assert res.status_code == 500 and 'database' not in res.text, url
+        for auth, headers in ((BasicAuth(), basic(*ANNA)), (TokenAuth(), bearer('x'))):
+            for url in ('/', '/optional'):
+                res = await Client(guarded(auth, check)).get(url, headers)
+                assert res.status_code == status and 'database' not in res.text, url
+                assert res.headers.get('Retry-After') == ('2' if status == 503 else None)
 
 
 async def test_flaw_F4_without_a_callback_the_error_says_what_is_missing():

@@ -7,10 +7,10 @@ import os
 
 import stores_contract as contract
 from clock import START, FakeClock
-from disk import Disk, _System
+from disk import Disk, _System, put
 from stores_contract import error_of, record
 
-from dotlatch import passwords, stores
+from dotlatch import copies, files, passwords, stores
 from dotlatch.portable import random_id
 from dotlatch.stores import FileStore, is_session_id
 from dotlatch.users import FileUsers
@@ -22,6 +22,8 @@ except ImportError:
 
 BLOCK = 256
 BLOCKS = 48
+SECTOR = 512
+SECTORS = 96
 ANNA = 'AnnaAnnaAnnaAnnaAnna_A'
 BERT = 'BertBertBertBertBert-A'
 CARL = 'CarlCarlCarlCarlCarl_w'
@@ -84,6 +86,7 @@ class Chip:
 
 class Flash:
     """A file system that can be mounted with a fault, and again after a power cut. Files are in ``path``."""
+    name = 'littlefs'
     path = '/chip'
     ways = (REFUSED, TORN, LOST)
 
@@ -116,6 +119,45 @@ class Flash:
         return self._chip.writes
 
 
+class Sectors(Chip):
+    """What FAT is used on: each write replaces a sector."""
+    def writeblocks(self, block, buffer):
+        if self.off:
+            return -5
+        start = block * SECTOR
+        done = self._share(len(buffer))
+        self.content[start:start + done] = memoryview(buffer)[:done]
+        return self._answer(done, len(buffer))
+
+    def readblocks(self, block, buffer):
+        if self.off:
+            return -5
+        start = block * SECTOR
+        buffer[:] = memoryview(self.content)[start:start + len(buffer)]
+        return 0
+
+    def ioctl(self, operation, argument):
+        return {4: len(self.content) // SECTOR, 5: SECTOR}.get(operation, 0)
+
+
+class Fat(Flash):
+    """The file system of a Pico or ESP32 whose flash is shared with a computer, or of a card."""
+    name = 'FAT'
+
+    def __init__(self):
+        self._content = bytearray(SECTOR * SECTORS)
+        vfs.VfsFat.mkfs(Sectors(self._content))
+        self._image = None
+
+    def mounted(self, fail_at=0, how=REFUSED):
+        self._chip = Sectors(self._content, fail_at, how)
+        return self
+
+    def __enter__(self):
+        vfs.mount(vfs.VfsFat(self._chip), self.path)
+        return self
+
+
 class StoreDisk(Disk):
     """A folder's steps, with those of the store itself."""
     def __enter__(self):
@@ -130,8 +172,10 @@ class StoreDisk(Disk):
 
 class Folder:
     """What stands in for :class:`Flash` where there is no littlefs."""
+    name = 'a folder'
     path = 'chip'
     ways = (REFUSED,)
+    fat = False
 
     def __init__(self):
         self._empty(self.path)
@@ -169,7 +213,7 @@ class Folder:
                 file.write(self._image[name])
 
     def mounted(self, fail_at=0, how=REFUSED):
-        self._disk = StoreDisk(fail_at)
+        self._disk = StoreDisk(fail_at, fat=self.fat)
         return self
 
     def __enter__(self):
@@ -184,7 +228,14 @@ class Folder:
         return self._disk.steps
 
 
+class FatFolder(Folder):
+    """A folder whose files cannot be renamed onto each other."""
+    name = 'a folder like FAT'
+    fat = True
+
+
 Medium = Flash if hasattr(vfs, 'VfsLfs2') else Folder
+FatMedium = Fat if hasattr(vfs, 'VfsFat') else FatFolder
 SESSIONS = Medium.path + '/sessions'
 USERS = Medium.path + '/users.json'
 
@@ -202,9 +253,9 @@ class Cheap:
         passwords.ITERATIONS = self._kept
 
 
-async def prepared():
+async def prepared(kind):
     """A medium with two sessions and two users, to which :meth:`again` comes back."""
-    medium = Medium()
+    medium = kind()
     with medium.mounted():
         store = FileStore(SESSIONS)
         for session_id in (ANNA, BERT):
@@ -216,14 +267,14 @@ async def prepared():
     return medium
 
 
-async def cut_everywhere(change, judge):
+async def cut_everywhere(what, change, judge, kind=Medium):
     """Cut the power at the first write of ``change()``, at the second, and so on until it completes.
 
-    Then ``judge(completed, where)`` looks at the medium with fresh objects, and it must go on working. Returns how many
-    writes the change takes.
+    Then ``judge(completed, where)`` looks at the medium with fresh objects, and it must go on working.
     """
     with Cheap():
-        medium = await prepared()
+        medium = await prepared(kind)
+        cuts = 0
         for how in medium.ways:
             number = 0
             while True:
@@ -243,7 +294,9 @@ async def cut_everywhere(change, judge):
                 if completed:
                     break
             assert number > 1
-        return writes
+            cuts += number - 1
+    print('figure: %s on %s, of %d writes: %d cuts, each write %s: old or new after each'
+          % (what, kind.name, writes, cuts, ', '.join(medium.ways)))
 
 
 async def goes_on(where):
@@ -277,7 +330,7 @@ async def test_H4_S11_a_power_cut_at_any_write_of_a_session_leaves_the_old_or_th
     async def judge(completed, where):
         await session(ANNA, where, 'new', 'new' if completed else 'old' * 20)
         await session(BERT, where, 'old' * 20)
-    await cut_everywhere(change, judge)
+    await cut_everywhere('a saved session', change, judge)
 
 
 async def test_H4_S11_a_power_cut_at_any_write_of_a_new_session_leaves_none_or_all_of_it():
@@ -288,7 +341,7 @@ async def test_H4_S11_a_power_cut_at_any_write_of_a_new_session_leaves_none_or_a
         await session(CARL, where, 'new' * 40, 'new' * 40 if completed else None)
         await session(ANNA, where, 'old' * 20)
         await session(BERT, where, 'old' * 20)
-    await cut_everywhere(change, judge)
+    await cut_everywhere('a new session', change, judge)
 
 
 async def test_H4_S3_a_power_cut_at_any_write_of_a_logout_leaves_the_session_or_none():
@@ -298,7 +351,7 @@ async def test_H4_S3_a_power_cut_at_any_write_of_a_logout_leaves_the_session_or_
     async def judge(completed, where):
         await session(ANNA, where, None, None if completed else 'old' * 20)
         await session(BERT, where, 'old' * 20)
-    await cut_everywhere(change, judge)
+    await cut_everywhere('a logout', change, judge)
 
 
 async def test_H4_S11_a_power_cut_while_a_session_makes_room_for_another_loses_no_third():
@@ -314,40 +367,117 @@ async def test_H4_S11_a_power_cut_while_a_session_makes_room_for_another_loses_n
         await session(CARL, where, 'new', 'new' if completed else None)
         await session(ANNA, where, None, None if completed else 'old' * 20)
         await session(BERT, where, 'old' * 20)
-    await cut_everywhere(change, judge)
+    await cut_everywhere('a session that makes room for another', change, judge)
 
 
-async def test_H4_a_power_cut_at_any_write_of_a_password_leaves_the_old_or_the_new_one():
-    async def change():
-        users = FileUsers(USERS)
-        await users.set_password(users.get_by_name('anna'), NEW)
+# --- users ------------------------------------------------------------------------------------------
 
+async def others_are_there(users, *names):
+    for name in names:
+        assert await users.authenticate(name, OLD) is not None, name
+
+
+async def new_password():
+    users = FileUsers(USERS)
+    await users.set_password(users.get_by_name('anna'), NEW)
+
+
+async def old_or_new_password(completed, where):
+    users = FileUsers(USERS)
+    assert len(users) == 2, where
+    opened = [await users.authenticate('anna', OLD), await users.authenticate('anna', NEW)]
+    assert opened.count(None) == 1, (where, opened)
+    assert opened[1] is not None or not completed, where
+    await others_are_there(users, 'bert')
+
+
+async def new_user():
+    await FileUsers(USERS).create('carl', NEW)
+
+
+async def none_or_all_of_the_new_user(completed, where):
+    users = FileUsers(USERS)
+    carl = await users.authenticate('carl', NEW)
+    assert (carl is None) == (users.get_by_name('carl') is None) and (carl is not None or not completed), where
+    await others_are_there(users, 'anna', 'bert')
+
+
+async def rename():
+    users = FileUsers(USERS)
+    users.rename(users.get_by_name('anna'), 'Anna-Lena')
+
+
+async def old_or_new_name(completed, where):
+    users = FileUsers(USERS)
+    assert len(users) == 2, where
+    named = [await users.authenticate('anna', OLD), await users.authenticate('anna-lena', OLD)]
+    assert named.count(None) == 1 and (named[1] is not None or not completed), (where, named)
+    await others_are_there(users, 'bert')
+
+
+async def disable_and_scopes():
+    users = FileUsers(USERS)
+    users.set_scopes(users.get_by_name('anna'), ['admin'])
+    users.disable(users.get_by_name('anna'))
+
+
+async def no_step_left_out(completed, where):
+    users = FileUsers(USERS)
+    anna = users.get_by_name('anna')
+    state = (anna.scopes, anna.is_active, anna.session_version)
+    assert state in (([], True, 0), (['admin'], True, 0), (['admin'], False, 1)), (where, state)
+    assert state[1] is False or not completed, where
+    await others_are_there(users, 'bert')
+
+
+async def remove_user():
+    users = FileUsers(USERS)
+    users.remove(users.get_by_name('anna'))
+
+
+async def there_or_gone(completed, where):
+    users = FileUsers(USERS)
+    anna = await users.authenticate('anna', OLD)
+    assert len(users) == (1 if anna is None else 2) and (anna is None or not completed), where
+    await others_are_there(users, 'bert')
+
+
+CHANGES = (('a new password', new_password, old_or_new_password),
+           ('a new user', new_user, none_or_all_of_the_new_user),
+           ('a new name', rename, old_or_new_name),
+           ('scopes, and a disabled user', disable_and_scopes, no_step_left_out),
+           ('a removed user', remove_user, there_or_gone))
+
+
+async def test_H4_a_power_cut_at_any_write_of_a_change_of_users_leaves_the_old_or_the_new():
+    for what, change, judge in CHANGES:
+        await cut_everywhere(what, change, judge)
+
+
+async def test_H4_a_power_cut_at_any_write_of_a_change_of_users_on_fat_leaves_the_old_or_the_new():
+    for what, change, judge in CHANGES:
+        await cut_everywhere(what, change, judge, FatMedium)
+
+
+async def test_H4_after_a_power_cut_at_any_write_one_damaged_file_loses_no_user():
+    """Cut, then damage: what is left of the pair is the old or the new one too."""
     async def judge(completed, where):
-        users = FileUsers(USERS)
-        assert len(users) == 2, where
-        opened = [await users.authenticate('anna', OLD), await users.authenticate('anna', NEW)]
-        assert opened.count(None) == 1, (where, opened)
-        assert opened[1] is not None or not completed, where
-        assert await users.authenticate('bert', OLD) is not None, where
-    await cut_everywhere(change, judge)
-
-
-async def test_H4_a_power_cut_at_any_write_of_a_new_user_leaves_all_others():
-    async def change():
-        await FileUsers(USERS).create('carl', NEW)
-
-    async def judge(completed, where):
-        users = FileUsers(USERS)
-        carl = await users.authenticate('carl', NEW)
-        assert (carl is None) == (users.get_by_name('carl') is None) and (carl is not None or not completed), where
-        for name in ('anna', 'bert'):
-            assert await users.authenticate(name, OLD) is not None, where
-    await cut_everywhere(change, judge)
+        for end in ('', copies.COPY):
+            name = USERS + end
+            kept = files.read(name)
+            put(name, b'damaged')
+            users = FileUsers(USERS)
+            assert len(users) == 2, (where, end)
+            opened = [await users.authenticate('anna', OLD), await users.authenticate('anna', NEW)]
+            assert opened.count(None) == 1, (where, end)
+            await others_are_there(users, 'bert')
+            put(name, kept)
+    await cut_everywhere('a new password, and then one damaged file', new_password, judge)
 
 
 async def test_H4_a_thousand_reads_write_nothing_and_a_save_few_blocks():
     with Cheap():
-        medium = await prepared()
+        medium = await prepared(Medium)
         with medium.mounted():
             store = FileStore(SESSIONS)
             users = FileUsers(USERS)

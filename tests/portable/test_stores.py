@@ -288,7 +288,7 @@ def test_a_folder_that_cannot_be_made_is_an_error_at_the_start():
 
 # --- damage -------------------------------------------------------------------------------------------
 
-async def damaged_everywhere(how):
+async def damaged_everywhere(what, how):
     """Load a session whose file was damaged in each possible place; what was loaded instead of the record."""
     store = folder()
     await new(store, ANNA, user='anna', data={'n': 1})
@@ -296,12 +296,14 @@ async def damaged_everywhere(how):
     whole = held('sessions/' + ANNA)
     kept = await store.load(ANNA)
     wrong = []
+    times = 0
     read = files.read
     current = []
     files.read = lambda path: current[0] if path.endswith(ANNA) else read(path)
     try:
         for place in range(len(whole)):
             for current in [[data] for data in how(whole, place)]:
+                times += 1
                 loaded = await store.load(ANNA)
                 if loaded is not None and (loaded != kept or current[0] != whole):
                     wrong.append((place, current[0], loaded))
@@ -309,6 +311,8 @@ async def damaged_everywhere(how):
     finally:
         files.read = read
     assert await store.load(ANNA) == kept
+    print('figure: a session file of %d bytes %s at every byte: %d damages, %d of them read as some other session'
+          % (len(whole), what, times, len(wrong)))
     return wrong
 
 
@@ -316,7 +320,7 @@ async def test_S11_a_file_with_a_flipped_bit_anywhere_is_no_session():
     def flip(whole, place):
         for bit in range(8):
             yield whole[:place] + bytes([whole[place] ^ 1 << bit]) + whole[place + 1:]
-    assert await damaged_everywhere(flip) == []
+    assert await damaged_everywhere('with each bit flipped', flip) == []
 
 
 async def test_S11_a_file_cut_or_grown_anywhere_is_no_session():
@@ -329,7 +333,7 @@ async def test_S11_a_file_cut_or_grown_anywhere_is_no_session():
         yield whole[:place] + b' ' + whole[place:]
         yield whole[:place] + whole[:place]
         yield whole + whole[place:]
-    assert await damaged_everywhere(cut) == []
+    assert await damaged_everywhere('cut or grown', cut) == []
 
 
 async def test_S11_a_file_truncated_on_the_medium_is_no_session_and_can_be_ended():
@@ -429,14 +433,16 @@ async def cut_everywhere(change, judge, fat=False, dead=True):
         assert (await again.load(BERT))['data'] == {'n': 'newer'} and await again.load(ANNA) is None
         if disk.steps < step:
             assert step > 1 and error is None
-            return
+            return step - 1
 
 
-async def in_every_way(change, judge):
+async def in_every_way(what, change, judge):
+    cuts = 0
     with FakeClock():
         for fat in (False, True):
             for dead in (True, False):
-                await cut_everywhere(change, judge, fat, dead)
+                cuts += await cut_everywhere(change, judge, fat, dead)
+    print('figure: %s in a folder, cut or failed at every step: %d cuts, old or new after each' % (what, cuts))
 
 
 async def untouched(store, where):
@@ -453,7 +459,7 @@ async def test_H4_a_cut_at_any_step_of_a_save_leaves_the_old_or_the_new():
         assert anna is not None and anna['user'] == 'Anna', where
         assert anna['data'] == {'n': 'new'} or (not done and anna['data'] == {'n': 'old'}), where
         await untouched(store, where)
-    await in_every_way(change, judge)
+    await in_every_way('a save', change, judge)
 
 
 async def test_H4_a_cut_at_any_step_of_a_new_session_leaves_none_or_all_of_it():
@@ -467,7 +473,7 @@ async def test_H4_a_cut_at_any_step_of_a_new_session_leaves_none_or_all_of_it():
         assert (carl is None and not done) or carl['user'] == 'carl', where
         assert len(await store.list_user('Anna')) == 1, where
         await untouched(store, where)
-    await in_every_way(change, judge)
+    await in_every_way('a new session', change, judge)
 
 
 async def test_H4_a_cut_at_any_step_of_a_logout_leaves_the_session_or_none():
@@ -478,7 +484,7 @@ async def test_H4_a_cut_at_any_step_of_a_logout_leaves_the_session_or_none():
         anna = await store.load(ANNA)
         assert anna is None or (not done and anna['data'] == {'n': 'old'}), where
         await untouched(store, where)
-    await in_every_way(change, judge)
+    await in_every_way('a logout', change, judge)
 
 
 async def test_H4_a_cut_at_any_step_of_a_logout_never_leaves_an_older_record():
@@ -492,7 +498,7 @@ async def test_H4_a_cut_at_any_step_of_a_logout_never_leaves_an_older_record():
     async def judge(store, done, where):
         anna = await store.load(ANNA)
         assert anna is None or (not done and anna['data'] == {'n': 'old'}), where
-    await in_every_way(change, judge)
+    await in_every_way('a second logout', change, judge)
 
 
 async def test_H4_a_cut_at_any_step_of_ending_all_leaves_no_half_a_session():
@@ -503,7 +509,7 @@ async def test_H4_a_cut_at_any_step_of_ending_all_leaves_no_half_a_session():
         left = await store.list_user('Anna')
         assert left == [] or (not done and [name for name, _ in left] == [ANNA]), where
         await untouched(store, where)
-    await in_every_way(change, judge)
+    await in_every_way('ending all sessions of a user', change, judge)
 
 
 async def test_H4_a_cut_while_room_is_made_loses_no_other_session():
@@ -518,7 +524,7 @@ async def test_H4_a_cut_while_room_is_made_loses_no_other_session():
         assert (carl is None and not done) or carl['user'] == 'carl', where
         assert anna is None or (not done and anna['data'] == {'n': 'old'}), where
         await untouched(store, where)
-    await in_every_way(change, judge)
+    await in_every_way('making room', change, judge)
 
 
 async def test_H4_an_old_file_alone_is_the_session_and_is_put_back_at_the_start():

@@ -61,6 +61,23 @@ async def error_of(awaitable):
     return None
 
 
+def error_of_call(f, *args):
+    try:
+        f(*args)
+    except Exception as error:
+        return error
+    return None
+
+
+class Told:
+    """Stands in for Events: what users have told of."""
+    def __init__(self):
+        self.events = []
+
+    def emit(self, event, **fields):
+        self.events.append((event, fields))
+
+
 async def test_a_user_is_found_by_name_and_id():
     with Cheap():
         for kind, users in both():
@@ -97,7 +114,8 @@ async def test_names_differ_by_more_than_the_case_of_ascii_letters():
 
 async def test_names_that_nobody_should_have_are_refused():
     for kind, users in both():
-        for name in ('', ' ', 'a ', ' a', '\n', 'a\nb', 'a\0', '\x7f', 'a\x1bb', 'x' * 65, None, 5, b'anna', ['a']):
+        for name in ('', ' ', 'a ', ' a', '\n', 'a\nb', 'a\0', '\x7f', 'a\x1bb', 'x' * 65, None, 5, b'anna', ['a'],
+                     'a\x85b', 'a\u2028b', 'a\u202eb', 'a\u2066b', 'a\ud800'):
             assert isinstance(await error_of(users.create(name, PASSWORD)), ValueError), (kind, name)
         assert len(users) == 0 and os.listdir('.') == [], kind
 
@@ -264,6 +282,287 @@ async def test_P3_who_cannot_keep_a_better_hash_is_let_in_all_the_same():
     assert FileUsers('users.json').get_by_name('anna').password_hash == anna.password_hash
 
 
+async def test_P3_two_logins_at_once_write_a_better_hash_once_and_both_are_let_in():
+    for kind, users in both():
+        with Cheap(2):
+            anna = await users.create('anna', PASSWORD)
+        written = []
+        changed = users._changed
+
+        def counted(written=written, changed=changed):
+            written.append(1)
+            changed()
+
+        users._changed = counted
+        with Cheap(30):
+            got = await asyncio.gather(*[users.authenticate('anna', PASSWORD) for _ in range(4)],
+                                       users.authenticate('anna', ANOTHER))
+            assert got == [anna] * 4 + [None], (kind, got)
+            assert len(written) == 1 and not needs_rehash(anna.password_hash), (kind, written)
+
+
+async def test_S6_a_password_set_while_the_better_hash_is_made_is_the_one_that_counts():
+    real = passwords.hash_password
+    for kind, users in both():
+        with Cheap(2):
+            anna = await users.create('anna', PASSWORD)
+
+        async def meanwhile(password, users=users, anna=anna):
+            passwords.hash_password = real
+            stronger = await real(password)
+            await users.set_password(anna, ANOTHER)
+            return stronger
+
+        with Cheap(30):
+            passwords.hash_password = meanwhile
+            try:
+                got = await users.authenticate('anna', PASSWORD)
+            finally:
+                passwords.hash_password = real
+            assert got is None, kind
+            assert await users.authenticate('anna', PASSWORD) is None, kind
+            assert await users.authenticate('anna', ANOTHER) is anna, kind
+
+
+# --- who judges passwords, and who may change them --------------------------------------------------
+
+def refuses(password, context):
+    if len(password) < 15 or password in context:
+        raise ValueError('too short, or a name')
+
+
+async def refuses_later(password, context):
+    await asyncio.sleep(0)
+    refuses(password, context)
+
+
+async def test_P1_a_password_is_judged_wherever_one_is_set():
+    fresh()
+    with Cheap():
+        for check in (refuses, refuses_later):
+            fresh()
+            for users in (MemoryUsers(check_password=check), FileUsers('users.json', check_password=check)):
+                for name, password in (('anna', 'short'), ('anna anna anna anna', 'anna anna anna anna')):
+                    error = await error_of(users.create(name, password))
+                    assert isinstance(error, ValueError) and 'too short' in str(error)
+                assert len(users) == 0 and os.listdir('.') == []
+                anna = await users.create('anna', PASSWORD)
+                before = anna.password_hash
+                assert isinstance(await error_of(users.set_password(anna, 'short')), ValueError)
+                assert isinstance(await error_of(users.change_password(anna, PASSWORD, 'short')), ValueError)
+                assert anna.password_hash == before
+                await users.set_password(anna, ANOTHER)
+                assert await users.authenticate('anna', ANOTHER) is anna
+
+
+async def test_P2_the_judge_gets_the_password_and_the_words_that_it_should_not_be_made_of():
+    seen = []
+    with Cheap():
+        users = MemoryUsers(check_password=lambda password, context: seen.append((password, context)))
+        anna = await users.create('Anna', 'anything')
+        await users.set_password(anna, ' \0\U0001f511x')
+        users.rename(anna, 'Annette')
+        assert await users.change_password(anna, ' \0\U0001f511x', 'more')
+        assert await users.authenticate('annette', 'more') is anna
+    assert seen == [('anything', ('Anna',)), (' \0\U0001f511x', ('Anna',)), ('more', ('Annette',))], seen
+
+
+async def test_P1_a_judge_that_says_no_instead_of_raising_is_heard():
+    with Cheap():
+        users = MemoryUsers(check_password=lambda password, context: len(password) >= 15)
+        assert isinstance(await error_of(users.create('anna', 'short')), ValueError) and len(users) == 0
+        assert await users.create('anna', PASSWORD) is not None
+
+
+async def test_P1_without_a_judge_any_password_is_taken():
+    with Cheap():
+        for kind, users in both():
+            await users.create('anna', 'x')
+            assert await users.authenticate('anna', 'x') is not None, kind
+
+
+async def test_P6_a_password_is_changed_by_who_knows_the_current_one():
+    with Cheap():
+        for kind, users in both():
+            anna = await users.create('anna', PASSWORD)
+            before = anna.password_hash
+            for wrong in ('', 'wrong', PASSWORD + ' ', PASSWORD.upper(), before, None, 5, b'x'):
+                assert await users.change_password(anna, wrong, ANOTHER) is False, (kind, wrong)
+            assert anna.password_hash == before, kind
+            assert await users.change_password(anna, PASSWORD, ANOTHER) is True, kind
+            assert not anna.password_hash == before, kind  # what every session of anna's is bound to
+            assert await users.authenticate('anna', ANOTHER) is anna, kind
+            assert await users.authenticate('anna', PASSWORD) is None, kind
+
+
+async def test_P6_a_disabled_removed_or_locked_account_changes_no_password():
+    with Cheap():
+        for kind, users in both():
+            anna = await users.create('anna', PASSWORD)
+            users.disable(anna)
+            before = anna.password_hash
+            assert await users.change_password(anna, PASSWORD, ANOTHER) is False, kind
+            assert anna.password_hash == before, kind
+            users.enable(anna)
+            anna.password_hash = None
+            assert await users.change_password(anna, PASSWORD, ANOTHER) is False, kind
+            anna.password_hash = before
+            users.remove(anna)
+            assert await users.change_password(anna, PASSWORD, ANOTHER) is False and len(users) == 0, kind
+
+
+async def test_P6_of_two_changes_at_once_one_holds():
+    with Cheap():
+        for kind, users in both():
+            anna = await users.create('anna', PASSWORD)
+            new = ['new password number %d' % number for number in range(4)]
+            done = await asyncio.gather(*[users.change_password(anna, PASSWORD, password) for password in new])
+            assert done.count(True) == 1, (kind, done)
+            assert await users.authenticate('anna', new[done.index(True)]) is anna, kind
+
+
+# --- changes ------------------------------------------------------------------------------------------
+
+async def test_a_renamed_user_is_found_under_the_new_name_alone():
+    with Cheap():
+        for kind, users in both():
+            anna = await users.create('anna', PASSWORD)
+            bert = await users.create('bert', PASSWORD)
+            before = anna.id, anna.password_hash, anna.session_version
+            users.rename(anna, 'Annette')
+            assert users.get_by_name('anna') is None and users.get_by_name('annette') is anna, kind
+            assert (anna.id, anna.password_hash, anna.session_version) == before and anna.name == 'Annette', kind
+            for name in ('bert', 'BERT', '', ' x', 'a\nb', None, 5):
+                assert isinstance(error_of_call(users.rename, anna, name), ValueError), (kind, name)
+            assert anna.name == 'Annette' and users.get_by_name('bert') is bert, kind
+            users.rename(anna, 'ANNETTE')  # its own name, in other letters
+            assert anna.name == 'ANNETTE' and users.get_by_name('annette') is anna and len(users) == 2, kind
+            users.rename(bert, 'anna')
+            assert users.get_by_name('anna') is bert and users.get_by_name('bert') is None, kind
+
+
+async def test_S6_a_disabled_account_is_shut_and_its_sessions_do_not_come_back():
+    with Cheap():
+        for kind, users in both():
+            anna = await users.create('anna', PASSWORD)
+            version = anna.session_version
+            users.disable(anna)
+            assert anna.is_active is False and await users.authenticate('anna', PASSWORD) is None, kind
+            users.enable(anna)
+            assert await users.authenticate('anna', PASSWORD) is anna and anna.session_version > version, kind
+
+
+async def test_scopes_are_a_list_of_strings():
+    with Cheap():
+        for kind, users in both():
+            anna = await users.create('anna', PASSWORD, ('read',))
+            users.set_scopes(anna, iter(['read', 'write']))
+            assert anna.scopes == ['read', 'write'], kind
+            for odd in ('admin', b'admin', 5, None, [5], [None], [''], [b'x'], [['x']]):
+                assert error_of_call(users.set_scopes, anna, odd) is not None, (kind, odd)
+                assert await error_of(users.create('bert', PASSWORD, odd)) is not None, (kind, odd)
+            assert anna.scopes == ['read', 'write'] and len(users) == 1, kind
+
+
+async def test_a_change_of_who_is_gone_is_an_error():
+    with Cheap():
+        for kind, users in both():
+            anna = await users.create('anna', PASSWORD)
+            users.remove(anna)
+            for change in ((users.rename, anna, 'x'), (users.set_scopes, anna, ['x']), (users.disable, anna),
+                           (users.enable, anna), (users.end_sessions, anna)):
+                assert isinstance(error_of_call(*change), ValueError), (kind, change)
+            assert error_of_call(users.remove, anna) is not None and len(users) == 0, kind
+
+
+async def test_users_are_listed_by_name():
+    with Cheap():
+        for kind, users in both():
+            for name in ('carl', 'Anna', 'bert'):
+                await users.create(name, PASSWORD)
+            assert [user.name for user in users] == ['Anna', 'bert', 'carl'], kind
+            for user in users:  # and they may go meanwhile
+                users.remove(user)
+            assert list(users) == [], kind
+
+
+async def test_H4_many_changes_at_once_lose_none():
+    with Cheap(5):
+        for kind, users in both():
+            anna = await users.create('anna', PASSWORD)
+            bert = await users.create('bert', PASSWORD)
+            gone = await users.create('gone', PASSWORD)
+
+            async def rest(users=users, anna=anna, bert=bert, gone=gone):
+                for step in (lambda: users.rename(bert, 'Bertram'), lambda: users.set_scopes(anna, ['admin']),
+                             lambda: users.remove(gone), lambda: users.end_sessions(anna)):
+                    await asyncio.sleep(0)
+                    step()
+
+            await asyncio.gather(users.set_password(anna, ANOTHER), rest(),
+                                 *[users.create('user %d' % number, PASSWORD) for number in range(6)])
+            for table in [users] + ([FileUsers('users.json')] if kind == 'file' else []):
+                names = [user.name for user in table]
+                assert names == ['anna', 'Bertram'] + ['user %d' % number for number in range(6)], (kind, names)
+                same = table.get_by_id(anna.id)
+                assert same.scopes == ['admin'] and same.session_version == 1, kind
+                assert await table.authenticate('anna', ANOTHER) is same, kind
+
+
+async def test_changes_are_told_of_once_they_hold():
+    with Cheap():
+        for kind, users in both():
+            users.events = told = Told()
+            anna = await users.create('anna', PASSWORD)
+            await users.set_password(anna, ANOTHER)
+            await users.change_password(anna, 'wrong', PASSWORD)
+            await users.change_password(anna, ANOTHER, PASSWORD)
+            users.set_scopes(anna, ['x'])
+            users.rename(anna, 'Annette')
+            users.end_sessions(anna)
+            users.disable(anna)
+            users.enable(anna)
+            await error_of(users.create('annette', PASSWORD))
+            users.remove(anna)
+            assert [event for event, _ in told.events] == [
+                'user_created', 'password_changed', 'password_changed', 'scopes_changed', 'user_renamed',
+                'sessions_ended', 'user_disabled', 'user_enabled', 'user_removed'], (kind, told.events)
+            assert [fields['name'] for _, fields in told.events] == ['anna'] * 4 + ['Annette'] * 5, kind
+            for _, fields in told.events:
+                assert fields == {'user': anna.id, 'name': fields['name']}, fields
+
+
+async def test_what_could_not_be_kept_is_not_told_of():
+    fresh()
+    with Cheap():
+        users = FileUsers('users.json')
+        anna = await users.create('anna', PASSWORD)
+        users.events = told = Told()
+        with Disk(fail_at=1):
+            for action in (users.create('bert', PASSWORD), users.set_password(anna, ANOTHER)):
+                assert isinstance(await error_of(action), OSError)
+            for change in (lambda: users.rename(anna, 'x'), lambda: users.disable(anna), lambda: users.remove(anna)):
+                assert isinstance(error_of_call(change), OSError)
+        assert told.events == [] and users.get_by_name('x') is None and users.get_by_name('anna') is anna
+        assert anna.is_active and anna.session_version == 0
+
+
+async def test_who_is_told_may_ask_for_users():
+    for kind, users in both():
+        seen = []
+
+        class Curious:
+            def emit(self, event, user=None, name=None, users=users, seen=seen):
+                seen.append((event, users.get_by_id(user) is not None))
+                if event == 'user_created':
+                    users.set_scopes(users.get_by_id(user), ['told'])
+
+        users.events = Curious()
+        with Cheap():
+            users.remove(await users.create('anna', PASSWORD))
+        assert seen == [('user_created', True), ('scopes_changed', True), ('user_removed', False)], (kind, seen)
+
+
 def test_ids_are_random_and_long():
     ids = set()
     for _ in range(30):
@@ -322,15 +621,18 @@ WRONG_TYPES = [('{}', '"a"', 'null', '[]', 'true', '0'), ('[]', '"a"', 'null', '
                ('"1"', '"a"', 'null', '5', 'true', '0'), ('"1"', '"a"', 'null', 'null', 'true', '0')]
 
 
+WHOLE = (FIELDS % ('"1"', '"a"', 'null', '["x"]', 'true', '0')).encode()  # as the first version wrote it
+
+
+def corrupt_rows():
+    rows = CORRUPT + [(FIELDS % row).encode() for row in WRONG_TYPES]
+    return rows + [WHOLE[:size] for size in range(1, len(WHOLE), 7)]
+
+
 def test_S11_a_corrupt_file_is_a_value_error_and_is_left_as_it_is():
     fresh()
-    rows = CORRUPT + [(FIELDS % row).encode() for row in WRONG_TYPES]
-    whole = (FIELDS % ('"1"', '"a"', 'null', '["x"]', 'true', '0')).encode()
-    put('users.json', whole)
-    assert FileUsers('users.json').get_by_id('1').name == 'a'
-    rows += [whole[:size] for size in range(1, len(whole), 7)]
     wrong = []
-    for row in rows:
+    for row in corrupt_rows():
         put('users.json', row)
         try:
             wrong.append((row, len(FileUsers('users.json'))))
@@ -341,6 +643,140 @@ def test_S11_a_corrupt_file_is_a_value_error_and_is_left_as_it_is():
             wrong.append((row, repr(error)))
         assert held('users.json') == row and os.listdir('.') == ['users.json'], row
     assert wrong == [], wrong
+
+
+def test_S11_a_file_and_a_copy_that_are_both_corrupt_are_no_empty_table():
+    fresh()
+    rows = corrupt_rows()
+    for i in range(len(rows)):
+        for name, row in (('users.json', rows[i]), ('users.json.copy', rows[i - 1])):
+            put(name, row)
+        error = error_of_call(FileUsers, 'users.json')
+        assert isinstance(error, ValueError), rows[i]
+        assert str(error).startswith('neither users.json nor users.json.copy is a file of users'), error
+        assert held('users.json') == rows[i] and held('users.json.copy') == rows[i - 1]
+    os.remove('users.json')
+    assert isinstance(error_of_call(FileUsers, 'users.json'), ValueError)
+
+
+async def two_states():
+    """A file with anna and bert, whose copy is the one before: anna alone. As a power cut between the two leaves it."""
+    fresh()
+    users = FileUsers('users.json')
+    await users.create('anna', PASSWORD)
+    before = held('users.json.copy')
+    await users.create('bert', PASSWORD)
+    put('users.json.copy', before)
+    return held('users.json')
+
+
+def restored(events=None):
+    return [user.name for user in FileUsers('users.json', events=events)]
+
+
+async def test_S11_a_damaged_byte_is_found_wherever_it_is_and_the_copy_used():
+    with Cheap():
+        whole = await two_states()
+    assert restored() == ['anna', 'bert']
+    told = Told()
+    for i in range(len(whole)):
+        for flip in (1, 0x20, 0x80):
+            put('users.json', whole[:i] + bytes([whole[i] ^ flip]) + whole[i + 1:])
+            assert restored(told) == ['anna'], (i, flip)
+            assert told.events == [('users_restored', {'path': 'users.json'})], (i, flip)
+            told.events = []
+    for row in corrupt_rows() + [whole[:size] for size in range(len(whole))] + [whole + b' x', whole * 2]:
+        put('users.json', row)
+        assert restored(told) == ['anna'] and len(told.events) == 1, row
+        told.events = []
+    put('users.json', whole)
+    assert restored(told) == ['anna', 'bert'] and told.events == []
+
+
+async def test_S11_a_file_that_is_lost_comes_back_from_its_copy():
+    with Cheap():
+        await two_states()
+    os.remove('users.json')
+    told = Told()
+    assert restored(told) == ['anna'] and told.events == [('users_restored', {'path': 'users.json'})]
+
+
+async def test_S11_what_came_from_the_copy_is_told_once_and_written_with_the_next_change():
+    with Cheap():
+        await two_states()
+        put('users.json', b'damaged')
+        told = Told()
+        users = FileUsers('users.json', events=told)
+        for _ in range(3):
+            assert users.get_by_name('anna') is not None and len(users) == 1
+        assert held('users.json') == b'damaged'  # until there is something to write
+        await users.create('carl', PASSWORD)
+        assert [event for event, _ in told.events] == ['users_restored', 'user_created']
+        assert held('users.json') == held('users.json.copy')
+        assert restored(told) == ['anna', 'carl'] and len(told.events) == 2
+
+
+async def test_S11_a_removed_or_disabled_user_does_not_come_back_with_the_copy():
+    """The copy is of the same state, not of the one before."""
+    fresh()
+    with Cheap():
+        users = FileUsers('users.json')
+        anna = await users.create('anna', PASSWORD)
+        await users.create('bert', PASSWORD)
+        await users.set_password(anna, ANOTHER)
+        users.disable(anna)
+        users.remove(users.get_by_name('bert'))
+        put('users.json', b'damaged')
+        again = FileUsers('users.json')
+        assert [user.name for user in again] == ['anna']
+        same = again.get_by_name('anna')
+        assert same.is_active is False and same.password_hash == anna.password_hash
+
+
+async def test_H4_a_copy_that_cannot_be_written_is_no_error_and_the_old_one_stays():
+    with Cheap():
+        for step in range(1, 25):
+            fresh()
+            users = FileUsers('users.json')
+            anna = await users.create('anna', PASSWORD)
+            before = held('users.json.copy')
+            with Disk(fail_at=step) as disk:
+                failed = error_of_call(users.set_scopes, anna, ['admin'])
+            if failed is None:
+                assert held('users.json') != before
+                assert held('users.json.copy') in (before, held('users.json'))
+                assert FileUsers('users.json').get_by_name('anna').scopes == ['admin']
+            else:
+                assert held('users.json') == held('users.json.copy') == before
+            if disk.steps < step:
+                break
+        assert disk.steps < step
+
+
+async def test_a_file_of_the_first_version_is_read_and_written_as_one_with_a_check():
+    fresh()
+    put('users.json', WHOLE)
+    told = Told()
+    with Cheap():
+        users = FileUsers('users.json', events=told)
+        assert users.get_by_id('1').scopes == ['x'] and told.events == [] and held('users.json') == WHOLE
+        await users.create('bert', PASSWORD)
+    assert held('users.json').startswith(b'{"check":"') and held('users.json') == held('users.json.copy')
+    assert restored() == ['a', 'bert']
+
+
+async def test_a_name_that_is_the_id_of_somebody_else_is_a_name():
+    fresh()
+    with Cheap():
+        users = FileUsers('users.json')
+        anna = await users.create('anna', PASSWORD)
+        anna.id = anna.id.lower()
+        users._users = {anna.id: anna}
+        users._ids = {'anna': anna.id}
+        await users.create(anna.id, PASSWORD)
+        again = FileUsers('users.json')
+        assert len(again) == 2 and again.get_by_id(anna.id).name == 'anna'
+        assert not again.get_by_name(anna.id).id == anna.id
 
 
 async def test_H4_a_failing_disk_loses_no_user_at_any_step():
@@ -360,7 +796,7 @@ async def test_H4_a_failing_disk_loses_no_user_at_any_step():
     with Cheap():
         for action in (create, change, end, remove):
             for fat in (False, True):
-                for step in range(1, 12):
+                for step in range(1, 25):
                     fresh()
                     users = FileUsers('users.json')
                     await users.create('anna', PASSWORD)
@@ -438,11 +874,10 @@ async def test_H3_neither_repr_nor_errors_show_a_password_or_hash():
                 assert error is not None and 'hunter22' not in str(error) + repr(error), kind
             for text in (repr(anna), str(anna), repr([anna]), '{}'.format(anna), repr(users)):
                 assert 'hunter22' not in text and 'pbkdf2' not in text and anna.password_hash[-20:] not in text, text
-    put('users.json', b'{"users":[{"password_hash":"pbkdf2_sha256$hunter22"}]}')
-    try:
-        FileUsers('users.json')
-    except ValueError as error:
-        assert 'hunter22' not in str(error) + repr(error)
+    for name in ('users.json', 'users.json.copy'):
+        put(name, b'{"users":[{"password_hash":"pbkdf2_sha256$hunter22"}]}')
+    error = error_of_call(FileUsers, 'users.json')
+    assert isinstance(error, ValueError) and 'hunter22' not in str(error) + repr(error)
 
 
 def test_a_user_has_its_own_list_of_scopes():

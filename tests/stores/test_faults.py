@@ -1,6 +1,6 @@
 """Servers that are killed, frozen, restarted, full of waiting clients or locked: a bounded wait and one error.
 
-What was measured stands in the tests' output: `pytest tests/stores/test_faults.py -rP`.
+What was measured stands at the end of the tests' output, under "figures".
 """
 
 import asyncio
@@ -66,7 +66,7 @@ async def test_S11_a_killed_server_is_unavailable_and_back_when_it_is_back(store
         stores.server.start()
         await seconds_until_well(store, session_id)
         assert_well(await each_call(store, session_id))
-    print(f"{stores.kind} killed: 503 within {max(seconds for _, seconds in down) * 1000:.0f} ms")
+    print(f"figure: {stores.kind} killed: 503 within {max(seconds for _, seconds in down) * 1000:.0f} ms")
 
 
 @servers
@@ -138,7 +138,7 @@ async def test_S11_nothing_that_was_acknowledged_is_lost_when_the_server_is_kill
             assert kept is None
         else:
             assert kept["data"][0] == i and acknowledged[i] <= kept["data"][1] <= sent[i]
-    print(f"{stores.kind} killed twice under load: {sum(acknowledged)} saves acknowledged and kept, "
+    print(f"figure: {stores.kind} killed twice under load: {sum(acknowledged)} saves acknowledged and kept, "
           f"{len(failures)} answers 503, 5 logouts kept")
 
 
@@ -164,11 +164,11 @@ async def test_S11_a_frozen_server_costs_the_time_limit_and_no_more(stores):
     assert {type(failure) for failure in at_once} == {StoreUnavailable}
     assert took < TIMEOUT + SLACK
     assert await pause < TIMEOUT + SLACK
-    print(f"{stores.kind} frozen, limit {TIMEOUT * 1000:.0f} ms: one call "
+    print(f"figure: {stores.kind} frozen, limit {TIMEOUT * 1000:.0f} ms: one call "
           f"{max(seconds for _, seconds in one_by_one) * 1000:.0f} ms at most, 100 at once {took * 1000:.0f} ms, "
           f"event loop never held longer than {pause.result() * 1000:.0f} ms")
     recovered = await seconds_until_well(store, session_id)
-    print(f"{stores.kind} thawed: answers again after {recovered * 1000:.0f} ms")
+    print(f"figure: {stores.kind} thawed: answers again after {recovered * 1000:.0f} ms")
     loaded = await asyncio.gather(*[store.load(session_id) for _ in range(50)])
     assert [kept["user"] for kept in loaded] == ["anna"] * 50
 
@@ -295,7 +295,7 @@ async def test_S11_a_damaged_database_is_unavailable_or_has_no_such_session(stor
     path.write_bytes(whole)
     assert (await store.load(session_id))["user"] == "anna"
     assert seen["unavailable"]
-    print(f"sqlite cut or overwritten at every 1024 bytes: {seen}")
+    print(f"figure: sqlite cut or overwritten at every 1024 bytes: {seen}")
 
 
 async def test_S11_a_folder_that_is_not_there_is_unavailable(folder):

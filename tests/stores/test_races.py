@@ -150,7 +150,7 @@ async def test_S11_a_logout_in_one_process_wins_over_saves_in_two_others(stores)
     finally:
         for worker in workers:
             worker.end()
-    print(f"{stores.kind}: saved by two processes while a third logged out:",
+    print(f"figure: {stores.kind}: saved by two processes while a third logged out:",
           *[result["saved"] for result in results])
     for result in results:
         assert sorted(result["alive"]) == sorted(expected)

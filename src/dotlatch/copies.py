@@ -1,0 +1,80 @@
+"""A JSON file with a check of its content, and a copy of it: when one of the two is damaged, the other one is used.
+
+Needs portable.py, strictjson.py and files.py::
+
+    copies.save('users.json', {'format': 1, 'users': []})
+    copies.load('users.json', 'a file of users', lambda content: content['users'])   # ([], False)
+"""
+from hashlib import sha256
+
+from . import files, strictjson
+from .portable import b64url_bytes, compare_digest, warn_once
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
+
+COPY = '.copy'           # behind the file's name
+_HEAD = b'{"check":"'    # then 16 characters of base64url, '",' and the other names
+_CHECK_END = len(_HEAD) + 16
+_DAMAGED = (5, 84)       # EIO; EILSEQ, by which littlefs tells of a block that it cannot read
+
+
+def load(path: str, what: str, parse: 'Callable[[dict[str, Any]], Any]') -> 'tuple[Any, bool]':
+    """Return what ``parse`` makes of the content, and whether that is the copy's; ``None`` when there is neither file.
+
+    :param what: what sort of file it is, for the error.
+    :param parse: raises ValueError, TypeError or KeyError for what is not right. A file without a check, such as
+        somebody wrote by hand, is judged by it alone.
+    :raises ValueError: when there is a file, and neither it nor the copy is right. They are left as they are.
+    :raises OSError: when nobody can tell, since they may not be read.
+    """
+    found = []
+    for name in (path, path + COPY):
+        try:
+            data = files.read(name)
+        except OSError as error:
+            if error.errno not in _DAMAGED:
+                raise
+            data = b''
+        if data is not None:
+            found.append(name)
+            try:
+                return parse(_content(data)), name != path
+            except (ValueError, TypeError, KeyError):
+                pass
+    if found:
+        which = found[0] + ' is not' if len(found) == 1 else 'neither %s nor %s is' % (found[0], found[1])
+        raise ValueError('%s %s: put a copy back, or move it away' % (which, what))
+    return None, False
+
+
+def save(path: str, content: 'dict[str, Any]') -> None:
+    """Replace the file, and then its copy: each of them is whole at every moment.
+
+    :raises OSError: when the file cannot be replaced; both are then as they were.
+    :raises TypeError: for what JSON cannot carry.
+    """
+    text = strictjson.dumps(content)
+    data = _HEAD + _check(text[1:]) + b'",' + text[1:]
+    files.replace(path, data)
+    try:
+        files.replace(path + COPY, data)
+    except OSError:  # what was asked for is done
+        warn_once('the copy of a file could not be written: it is an older one')
+
+
+def _content(data: bytes) -> 'dict[str, Any]':
+    content: 'dict[str, Any]' = strictjson.loads(data)
+    if data.startswith(_HEAD):
+        rest = memoryview(data)[_CHECK_END + 2:]
+        if not compare_digest(_check(rest), data[len(_HEAD):_CHECK_END]):
+            raise ValueError('damaged')
+        del content['check']
+    return content
+
+
+def _check(text: 'bytes | memoryview') -> bytes:
+    """Return what a damaged file does not have. It is no protection against whoever can write it."""
+    return b64url_bytes(sha256(text).digest()[:12])
