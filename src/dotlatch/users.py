@@ -28,15 +28,17 @@ class User:
     :param scopes: what the user may do, as strings.
     :param is_active: ``False`` for an account that is disabled.
     :param session_version: counted up to end all of the user's sessions.
+    :param digest_ha1: what :class:`dotlatch.digest.DigestAuth` goes by, as secret as the password; ``None`` without.
     """
     def __init__(self, id: 'str | int', name: str, password_hash: 'str | None' = None, scopes: 'Any' = (),
-                 is_active: bool = True, session_version: int = 0) -> None:
+                 is_active: bool = True, session_version: int = 0, digest_ha1: 'str | None' = None) -> None:
         self.id = id
         self.name = name
         self.password_hash = password_hash
         self.scopes = list(scopes)
         self.is_active = is_active
         self.session_version = session_version
+        self.digest_ha1 = digest_ha1
 
     def __repr__(self) -> str:
         return '<User %s>' % self.name
@@ -63,11 +65,16 @@ class MemoryUsers:
         ValueError for one that is not good enough. ``context`` is a tuple of words that it should not be made of: the
         user's name. Without it any password is taken.
     :param events: a :class:`dotlatch.events.Events` that is told of each change.
+    :param digest: a :class:`dotlatch.digest.DigestAuth`, for which a ``digest_ha1`` is kept beside each password that
+        is set, or typed into the login form, from now on (RFC 7616 section 5.2). A user who is renamed has none until
+        then.
     """
-    def __init__(self, max_users: int = 1000, check_password: 'Any' = None, events: 'Any' = None) -> None:
+    def __init__(self, max_users: int = 1000, check_password: 'Any' = None, events: 'Any' = None,
+                 digest: 'Any' = None) -> None:
         self.max_users = max_users
         self.check_password = check_password
         self.events = events
+        self.digest = digest
         self._users: 'dict[str | int, User]' = {}
         self._ids: 'dict[str, str | int]' = {}
         self._lock: 'Any' = _NoLock()
@@ -99,15 +106,16 @@ class MemoryUsers:
         """
         _check_name(name)
         scopes = _checked_scopes(scopes)
-        hashed = await self._hashed(password, name)
+        secrets = await self._secrets(password, name)
         with self._lock:
             self._reload()
             if _folded(name) in self._ids:  # after the wait: somebody may have been quicker
                 raise ValueError('that name is taken')
             if len(self._users) >= self.max_users:
                 raise ValueError('there are %d users already' % self.max_users)
-            user = User(b64url_encode(random_bytes(9)), name, hashed, scopes)
+            user = User(b64url_encode(random_bytes(9)), name, scopes=scopes)
             self._put(user)
+            self._apply(user, secrets)
             try:
                 self._changed()
             except Exception:
@@ -129,11 +137,16 @@ class MemoryUsers:
             return None
         if user is None or hashed is None:
             return None
-        if passwords.needs_rehash(hashed) and self._is_current(user, hashed):
-            stronger = await passwords.hash_password(password)
+        better: 'dict[str, Any]' = {}
+        if self.digest is not None and user.digest_ha1 is None:
+            better = self._digest_of(password, user.name)
+        is_weak = passwords.needs_rehash(hashed)
+        if (is_weak or better) and self._is_current(user, hashed):
+            if is_weak:
+                better['password_hash'] = await passwords.hash_password(password)
             try:
-                if self._set(user, {'password_hash': stronger}, verified=hashed):
-                    hashed = stronger
+                if self._set(user, better, verified=hashed):
+                    hashed = better.get('password_hash', hashed)
             except OSError:  # a full disk keeps nobody out
                 warn_once('a better password hash could not be kept')
         if self._is_current(user, hashed):
@@ -157,7 +170,7 @@ class MemoryUsers:
 
         :raises ValueError: when it is too long or not good enough; when the user is not there any more.
         """
-        self._set(user, {'password_hash': await self._hashed(password, user.name)}, 'password_changed')
+        self._set(user, await self._secrets(password, user.name), 'password_changed')
 
     async def change_password(self, user: User, current: str, new: str) -> bool:
         """Do the same for a user who knows the current password (ASVS 6.2.3), and tell whether that was the right one.
@@ -169,8 +182,7 @@ class MemoryUsers:
         hashed = user.password_hash if self._is_open(user) else None
         if not await passwords.verify_password(current, hashed) or hashed is None:
             return False
-        stronger = await self._hashed(new, user.name)
-        return self._set(user, {'password_hash': stronger}, 'password_changed', verified=hashed)
+        return self._set(user, await self._secrets(new, user.name), 'password_changed', verified=hashed)
 
     def rename(self, user: User, name: str) -> None:
         """Give the user another name. The id stays, and so do the sessions.
@@ -178,7 +190,7 @@ class MemoryUsers:
         :raises ValueError: as :meth:`create` does for a name.
         """
         _check_name(name)
-        self._set(user, {'name': name}, 'user_renamed')
+        self._set(user, {'name': name, 'digest_ha1': None}, 'user_renamed')  # which has the name in it
 
     def set_scopes(self, user: User, scopes: 'Any') -> None:
         """Say anew what the user may do. ValueError for what is not an iterable of strings."""
@@ -209,10 +221,16 @@ class MemoryUsers:
                 raise
         self._tell('user_removed', user)
 
-    async def _hashed(self, password: str, name: str) -> str:
+    async def _secrets(self, password: str, name: str) -> 'dict[str, Any]':
+        """Return the fields that a new password has, once it is good enough."""
         if self.check_password is not None and await call(self.check_password, password, (name,)) is False:
             raise ValueError('that password is not good enough')
-        return await passwords.hash_password(password)
+        secrets = self._digest_of(password, name)
+        secrets['password_hash'] = await passwords.hash_password(password)
+        return secrets
+
+    def _digest_of(self, password: str, name: str) -> 'dict[str, Any]':
+        return {'digest_ha1': self.digest.make_ha1(name, password) if self.digest is not None else None}
 
     def _set(self, user: User, fields: 'dict[str, Any]', event: str = '', verified: 'str | None' = None,
              end_sessions: bool = False) -> bool:
@@ -282,11 +300,12 @@ class FileUsers(MemoryUsers):
     :param path: the file; it is made with the first user.
     :param max_users: how many there may be. All of them are kept in memory.
     :param check_password: see :class:`MemoryUsers`.
-    :param events: see :class:`MemoryUsers`.
+    :param events: see :class:`MemoryUsers`; so is ``digest``.
     :raises ValueError: when neither the file nor its copy is right. They are left as they are.
     """
-    def __init__(self, path: str, max_users: int = 1000, check_password: 'Any' = None, events: 'Any' = None) -> None:
-        super().__init__(max_users, check_password, events)
+    def __init__(self, path: str, max_users: int = 1000, check_password: 'Any' = None, events: 'Any' = None,
+                 digest: 'Any' = None) -> None:
+        super().__init__(max_users, check_password, events, digest)
         self.path = path
         self._lock = FileLock(path)
         self._is_restored = False
@@ -302,7 +321,7 @@ class FileUsers(MemoryUsers):
         for user in users or ():
             old = self._users.get(user.id)
             if old is not None:
-                for name in _FIELDS:
+                for name in _FIELDS + ('digest_ha1',):
                     setattr(old, name, getattr(user, name))
                 user = old
             there[user.id] = user
@@ -326,7 +345,12 @@ class FileUsers(MemoryUsers):
                 self.events.emit('users_restored', path=self.path)
 
     def _changed(self) -> None:
-        users = [{name: getattr(user, name) for name in _FIELDS} for user in self._users.values()]
+        users = []
+        for user in self._users.values():
+            fields = {name: getattr(user, name) for name in _FIELDS}
+            if user.digest_ha1 is not None:
+                fields['digest_ha1'] = user.digest_ha1
+            users.append(fields)
         copies.save(self.path, {'format': 1, 'users': users})
         self._version = file_version(self.path)
 
@@ -342,12 +366,17 @@ def _parsed(content: 'dict[str, Any]') -> 'list[User]':
 
 def _user(fields: 'dict[str, Any]') -> User:
     user = User(*[fields[name] for name in _FIELDS])
+    user.digest_ha1 = fields.get('digest_ha1')
     right = (type(user.id) in (str, int) and type(user.name) is str and type(user.is_active) is bool
-             and type(user.session_version) is int and (user.password_hash is None or type(user.password_hash) is str)
+             and type(user.session_version) is int and _is_text(user.password_hash) and _is_text(user.digest_ha1)
              and type(fields['scopes']) is list and all(type(scope) is str for scope in user.scopes))
     if not right:
         raise ValueError('not a user')
     return user
+
+
+def _is_text(value: 'Any') -> bool:
+    return value is None or type(value) is str
 
 
 def _folded(name: str) -> str:

@@ -1,10 +1,13 @@
 """Users in memory and in a file: found by name and id, kept whole, and nothing is lost when a disk fails."""
 import asyncio
 import os
+from binascii import hexlify
+from hashlib import sha256
 
 from disk import Disk, held, put
 
 from dotlatch import passwords
+from dotlatch.digest import DigestAuth
 from dotlatch.passwords import needs_rehash
 from dotlatch.users import FileUsers, MemoryUsers, User
 
@@ -885,3 +888,72 @@ def test_a_user_has_its_own_list_of_scopes():
     first, second = User('1', 'a', scopes=scopes), User('2', 'b', scopes=scopes)
     first.scopes.append('admin')
     assert scopes == ['a'] and second.scopes == ['a'] and User('3', 'c').scopes == []
+
+
+# --- Digest -------------------------------------------------------------------------------------------
+
+def ha1(name, password, realm='tests'):
+    return 'SHA-256$%s$%s' % (realm, hexlify(sha256(('%s:%s:%s' % (name, realm, password)).encode()).digest()).decode())
+
+
+def kept_in(path):
+    with open(path) as file:
+        return file.read()
+
+
+async def test_D6_what_digest_goes_by_is_kept_when_that_is_asked_for_and_changes_with_the_password():
+    with Cheap():
+        plain, digest = FileUsers('plain.json'), FileUsers('digest.json', digest=DigestAuth('tests'))
+        anna = await plain.create('anna', PASSWORD)
+        assert anna.digest_ha1 is None and 'digest_ha1' not in kept_in('plain.json')
+        anna = await digest.create('anna', PASSWORD)
+        assert anna.digest_ha1 == ha1('anna', PASSWORD)
+        again = FileUsers('digest.json', digest=DigestAuth('tests'))
+        assert again.get_by_name('anna').digest_ha1 == ha1('anna', PASSWORD)
+        await digest.set_password(anna, ANOTHER)
+        assert anna.digest_ha1 == ha1('anna', ANOTHER)
+        again = FileUsers('digest.json')
+        assert again.get_by_name('anna').digest_ha1 == ha1('anna', ANOTHER)
+        assert await digest.change_password(anna, ANOTHER, PASSWORD)
+        assert anna.digest_ha1 == ha1('anna', PASSWORD)
+        assert ha1('anna', ANOTHER) not in kept_in('digest.json')
+
+
+async def test_D6_a_login_by_form_keeps_what_was_missing_and_no_wrong_password_does():
+    with Cheap():
+        users = FileUsers('later.json')
+        await users.create('anna', PASSWORD)
+        users = FileUsers('later.json', digest=DigestAuth('tests'))
+        assert await users.authenticate('anna', ANOTHER) is None
+        assert users.get_by_name('anna').digest_ha1 is None
+        assert (await users.authenticate('anna', PASSWORD)).digest_ha1 == ha1('anna', PASSWORD)
+        assert FileUsers('later.json').get_by_name('anna').digest_ha1 == ha1('anna', PASSWORD)
+
+
+async def test_D6_another_name_is_another_digest_and_none_is_left_where_it_is_not_asked_for_any_more():
+    with Cheap():
+        users = MemoryUsers(digest=DigestAuth('tests'))
+        anna = await users.create('anna', PASSWORD)
+        users.rename(anna, 'hanna')
+        assert anna.digest_ha1 is None
+        assert (await users.authenticate('hanna', PASSWORD)).digest_ha1 == ha1('hanna', PASSWORD)
+        users.digest = None
+        await users.set_password(anna, ANOTHER)
+        assert anna.digest_ha1 is None
+
+
+async def test_D6_a_digest_that_could_not_be_kept_is_not_true():
+    with Cheap():
+        users = MemoryUsers(digest=DigestAuth('tests'))
+        anna = await users.create('anna', PASSWORD)
+
+        def fail():
+            raise OSError('full')
+
+        users._changed = fail
+        try:
+            await users.set_password(anna, ANOTHER)
+            raise AssertionError('it was kept')
+        except OSError:
+            pass
+        assert anna.digest_ha1 == ha1('anna', PASSWORD)
