@@ -7,6 +7,7 @@ import logging
 import os
 import threading
 import time
+import weakref
 from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -24,6 +25,10 @@ TICKS_MASK = (1 << 62) - 1  # the ticks are a plain number here, and do not star
 def ticks_ms() -> int:
     """Return milliseconds of a monotonic clock."""
     return time.monotonic_ns() // 1000000
+
+
+# A reference that keeps nothing alive: a request and what hangs on it go at once, and not when the collector comes.
+weakly = weakref.proxy
 
 
 # --- signatures and text --------------------------------------------------------------------------

@@ -1,6 +1,6 @@
 """What MicroPython does in its own way: see portable.py, which alone imports this file.
 
-Needs jsonviper.py, where the port has viper, and jsongrammar.py for JSON that is not plain.
+Needs viper.py, or noviper.py where the port has no viper, and jsongrammar.py for JSON that is not plain.
 """
 import hashlib
 import json
@@ -12,11 +12,17 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any, BinaryIO
 
+    from .noviper import b64url_bytes as b64url_bytes
+    from .noviper import b64url_decode as b64url_decode
+    from .noviper import compare_digest as compare_digest
+    from .noviper import is_plain as is_plain
+
     count_names: 'Callable[[bytes, int], int] | None'
 else:
     try:
-        from .jsonviper import count_names
+        from .viper import b64url_bytes, b64url_decode, compare_digest, count_names, is_plain
     except (ImportError, SyntaxError, ValueError):  # not there; no viper in this port; machine code of another
+        from .noviper import b64url_bytes, b64url_decode, compare_digest, is_plain
         count_names = None
 
 # --- clocks ---------------------------------------------------------------------------------------
@@ -72,19 +78,6 @@ class Key:
         return mac
 
 
-def compare_digest(a: bytes, b: bytes) -> bool:
-    """Tell whether two byte strings are equal, in a time that does not depend on where they differ.
-
-    As integers they are combined whole: the two prefixes leave one bit above every difference, so no leading zero is
-    stripped and no comparison stops early. A tenth of the time of a loop over the bytes (RP2040).
-    """
-    size = len(a)
-    if size != len(b):
-        return False
-    difference = int.from_bytes(b'\3' + a, 'big') ^ int.from_bytes(b'\2' + b, 'big')
-    return not (difference - 1) >> (8 * size)
-
-
 def utf8(data: bytes) -> str:
     """Return the text of UTF-8 bytes; ValueError for overlong forms, surrogates and the like (RFC 3629 section 3).
 
@@ -129,8 +122,12 @@ def json_value(data: bytes) -> 'Any':
         value = json.loads(text)
     else:
         value = json.loads(data)
-    if _count_names(value) != names:
-        raise ValueError('two equal names in one JSON object')
+    try:
+        # An object with all the names in it has no other objects inside that could have lost one.
+        if (type(value) is not dict or len(value) != names) and _count_names(value) != names:
+            raise ValueError('two equal names in one JSON object')
+    except RuntimeError:  # a board's stack holds few levels, and fewer still inside a handler
+        raise ValueError('nested deeper than this port can follow') from None
     return value
 
 
@@ -163,6 +160,11 @@ async def call(f: 'Callable[..., Any]', *args: 'Any', **kwargs: 'Any') -> 'Any':
     if hasattr(result, 'send') and hasattr(result, 'throw'):
         result = await result
     return result
+
+
+def weakly(value: 'Any') -> 'Any':
+    """Return the value: all references are alike there, and the collector comes often."""
+    return value
 
 
 class Busy(OSError):

@@ -1,7 +1,7 @@
 """The only file that knows which Python it runs on: clocks, random bytes, HMAC, strict base64, callbacks.
 
-Needs on_micropython.py on a board and on_cpython.py elsewhere: each holds its Python's half of what differs, under the
-same names, and only this file imports them. Everything else is written once, in what both Pythons share::
+Needs on_micropython.py on a board, on_cpython.py and noviper.py elsewhere: they hold each Python's half of what
+differs, under the same names, and only this file imports them. Everything else is written once, in what both Pythons share::
 
     from dotlatch.portable import now, hmac_sha256
 
@@ -18,6 +18,9 @@ TYPE_CHECKING = False
 MICROPYTHON = sys.implementation.name == 'micropython'
 
 if TYPE_CHECKING or not MICROPYTHON:
+    from .noviper import b64url_bytes as b64url_bytes
+    from .noviper import b64url_decode as b64url_decode
+    from .noviper import is_plain as is_plain
     from .on_cpython import TICKS_MASK as _ticks_mask
     from .on_cpython import Busy as Busy
     from .on_cpython import FileLock as FileLock
@@ -38,6 +41,7 @@ if TYPE_CHECKING or not MICROPYTHON:
     from .on_cpython import ticks_ms as _ticks_ms
     from .on_cpython import utf8 as utf8
     from .on_cpython import warn as warn
+    from .on_cpython import weakly as weakly
     from .on_cpython import wraps as wraps
 else:
     from .on_micropython import TICKS_MASK as _ticks_mask
@@ -45,11 +49,14 @@ else:
         Busy,
         FileLock,
         Key,
+        b64url_bytes,
+        b64url_decode,
         call,
         compare_digest,
         deny_websocket,
         file_version,
         in_thread,
+        is_plain,
         json_text,
         json_value,
         name_new_file,
@@ -60,6 +67,7 @@ else:
         temporary_name,
         utf8,
         warn,
+        weakly,
         wraps,
     )
     from .on_micropython import ticks_ms as _ticks_ms
@@ -114,37 +122,9 @@ def hmac_sha256(key: 'Key | bytes | str', message: bytes) -> bytes:
 
 # --- base64 ---------------------------------------------------------------------------------------
 
-_ENDS = (-1, -3, -2)          # what to cut off: the newline, and the padding by the length modulo 3
-_PADS = (b'', b'', b'==', b'=')
-
-
-def b64url_bytes(data: bytes) -> bytes:
-    """Return base64url without padding (RFC 7515 section 2), as bytes."""
-    text = b2a_base64(data)[:_ENDS[len(data) % 3]]
-    if b'+' in text:
-        text = text.replace(b'+', b'-')
-    return text.replace(b'/', b'_') if b'/' in text else text
-
-
 def b64url_encode(data: bytes) -> str:
     """Return base64url without padding (RFC 7515 section 2)."""
     return b64url_bytes(data).decode()
-
-
-def b64url_decode(text: 'bytes | str') -> bytes:
-    """Decode canonical base64url: no padding, no other character, unused bits zero (RFC 4648 section 3.3, 3.5).
-
-    :raises ValueError: for anything else. Both Pythons' decoders skip what they do not know, so what they give is
-        encoded again and has to be the same text.
-    """
-    coded = text.encode() if isinstance(text, str) else text
-    plain = coded
-    if b'-' in coded or b'_' in coded:  # rare in the text that tokens carry
-        plain = coded.replace(b'-', b'+').replace(b'_', b'/')
-    data = a2b_base64(plain + _PADS[len(plain) % 4])
-    if b'+' in coded or b'/' in coded or b2a_base64(data)[:_ENDS[len(data) % 3]] != plain:
-        raise ValueError('not canonical base64url')
-    return data
 
 
 def b64_decode(text: 'bytes | str') -> bytes:

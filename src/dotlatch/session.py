@@ -18,7 +18,7 @@ signed.py, or with a store stored.py and stores.py::
 """
 from . import http, lifetime, tokens
 from .cookies import MAX_COOKIE, CookieTransport
-from .portable import MICROPYTHON, Key, call, warn_once, wraps
+from .portable import MICROPYTHON, Key, call, warn_once, weakly, wraps
 from .revoked import Revoked
 
 TYPE_CHECKING = False
@@ -204,11 +204,11 @@ class Session:
 
     def _begin(self, request: 'Any', found: 'tuple[dict[str, Any], bool] | None') -> SessionDict:
         if found is None:
-            session = SessionDict(request, {})
+            session = SessionDict(weakly(request), {})
         else:
             claims, is_old = found
             content = claims['data']
-            session = SessionDict(request, content)
+            session = SessionDict(weakly(request), content)
             for name, value in content.items():
                 if type(value) in _NESTED:  # what one request changes is nobody else's
                     session[name] = _copied(value)
