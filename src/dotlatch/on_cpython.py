@@ -61,6 +61,11 @@ def utf8(data: bytes) -> str:
     return data.decode()
 
 
+def is_word(text: str) -> bool:
+    """Tell whether all of the text is printable ASCII without a space."""
+    return text.isascii() and text.isprintable() and ' ' not in text
+
+
 # --- JSON -----------------------------------------------------------------------------------------
 
 _encoder = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(',', ':'))

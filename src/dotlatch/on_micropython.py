@@ -2,10 +2,10 @@
 
 Needs viper.py, or noviper.py where the port has no viper, and jsongrammar.py for JSON that is not plain.
 """
-import hashlib
-import json
 import os
 import time
+from hashlib import sha256
+from json import dumps, loads
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -15,14 +15,15 @@ if TYPE_CHECKING:
     from .noviper import b64url_bytes as b64url_bytes
     from .noviper import b64url_decode as b64url_decode
     from .noviper import compare_digest as compare_digest
+    from .noviper import is_b64url_of as is_b64url_of
     from .noviper import is_plain as is_plain
 
     count_names: 'Callable[[bytes, int], int] | None'
 else:
     try:
-        from .viper import b64url_bytes, b64url_decode, compare_digest, count_names, is_plain
+        from .viper import b64url_bytes, b64url_decode, compare_digest, count_names, is_b64url_of, is_plain
     except (ImportError, SyntaxError, ValueError):  # not there; no viper in this port; machine code of another
-        from .noviper import b64url_bytes, b64url_decode, compare_digest, is_plain
+        from .noviper import b64url_bytes, b64url_decode, compare_digest, is_b64url_of, is_plain
         count_names = None
 
 # --- clocks ---------------------------------------------------------------------------------------
@@ -41,7 +42,7 @@ _OUTER = int.from_bytes(b'\x5c' * 64, 'big')
 def hmac_pads(key: bytes) -> 'tuple[bytes, bytes]':
     """Return the inner and outer block that HMAC-SHA256 with this key begins with (RFC 2104 section 2)."""
     if len(key) > 64:
-        key = hashlib.sha256(key).digest()
+        key = sha256(key).digest()
     number = int.from_bytes(key + bytes(64 - len(key)), 'big')
     return (number ^ _INNER).to_bytes(64, 'big'), (number ^ _OUTER).to_bytes(64, 'big')
 
@@ -66,10 +67,10 @@ class Key:
         """
         if self._mac and self._message == message:
             return self._mac
-        h = hashlib.sha256(self._inner)
+        h = sha256(self._inner)
         h.update(message)
         mac = h.digest()
-        h = hashlib.sha256(self._outer)
+        h = sha256(self._outer)
         h.update(mac)
         mac = h.digest()
         if type(message) is bytes and len(message) <= 1024:  # a buffer may change
@@ -90,6 +91,12 @@ def utf8(data: bytes) -> str:
     return text
 
 
+def is_word(text: str) -> bool:
+    """Tell whether all of the text is printable ASCII without a space; of bytes, which an RP2040 reads much sooner."""
+    coded = text.encode()
+    return not coded or (min(coded) > 32 and max(coded) < 127)
+
+
 # --- JSON -----------------------------------------------------------------------------------------
 
 _COMPACT = (',', ':')
@@ -98,7 +105,7 @@ _LEAVES = (str, int, bool, type(None), float)
 
 def json_text(value: 'Any') -> bytes:
     """Return compact JSON of a value that strictjson.py has looked at; UnicodeError for a lone surrogate."""
-    text = json.dumps(value, separators=_COMPACT)
+    text = dumps(value, separators=_COMPACT)
     data = text.encode()
     if len(data) != len(text):
         from . import jsongrammar
@@ -119,9 +126,9 @@ def json_value(data: bytes) -> 'Any':
     if names < 0:
         from . import jsongrammar
         text, names = jsongrammar.checked(utf8(data))
-        value = json.loads(text)
+        value = loads(text)
     else:
-        value = json.loads(data)
+        value = loads(data)
     try:
         # An object with all the names in it has no other objects inside that could have lost one.
         if (type(value) is not dict or len(value) != names) and _count_names(value) != names:

@@ -30,6 +30,7 @@ if TYPE_CHECKING or not MICROPYTHON:
     from .on_cpython import deny_websocket as deny_websocket
     from .on_cpython import file_version as file_version
     from .on_cpython import in_thread as in_thread
+    from .on_cpython import is_word as is_word
     from .on_cpython import json_text as json_text
     from .on_cpython import json_value as json_value
     from .on_cpython import name_new_file as name_new_file
@@ -43,6 +44,10 @@ if TYPE_CHECKING or not MICROPYTHON:
     from .on_cpython import warn as warn
     from .on_cpython import weakly as weakly
     from .on_cpython import wraps as wraps
+
+    def is_b64url_of(text: bytes, data: bytes) -> bool:
+        """Tell whether ``text`` is the base64url of ``data``, in a time that does not depend on where it is not."""
+        return compare_digest(b64url_bytes(data), text)
 else:
     from .on_micropython import TICKS_MASK as _ticks_mask
     from .on_micropython import (
@@ -56,6 +61,8 @@ else:
         deny_websocket,
         file_version,
         in_thread,
+        is_word,
+        is_b64url_of,
         is_plain,
         json_text,
         json_value,
