@@ -65,7 +65,7 @@ def user_id(user: 'Any') -> 'str | int':
 
 def is_active(user: 'Any') -> bool:
     """Tell whether a user may log in: unless ``is_active`` is there and false."""
-    active = get(user, 'is_active', True)
+    active = user.get('is_active', True) if isinstance(user, dict) else getattr(user, 'is_active', True)
     if callable(active):  # a method is true, whatever it would say
         raise TypeError('is_active is a value, not a method')
     return bool(active)
@@ -80,8 +80,10 @@ def stamp(user: 'Any', key: Key) -> str:
 
     A session holds it, so a new password ends the sessions of the old one with no table (ASVS 7.4.3).
     """
-    password_hash = get(user, 'password_hash')
-    version = get(user, 'session_version')
+    if isinstance(user, dict):
+        password_hash, version = user.get('password_hash'), user.get('session_version')
+    else:
+        password_hash, version = getattr(user, 'password_hash', None), getattr(user, 'session_version', None)
     if password_hash is None and version is None:
         return ''
     global _last

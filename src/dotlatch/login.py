@@ -28,7 +28,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
 
-    from .portable import Key
     from .remember import RememberMe
     from .session import Session
 
@@ -130,10 +129,10 @@ class Login(Protector):
         g._login_fresh = False
         user = None
         if '_user_id' in session:
-            user, key = await self._load(ext, session['_user_id'], session.get('_stamp', ''))
+            user, is_current = await self._load(ext, session['_user_id'], session.get('_stamp', ''))
             if user is not None:
                 g._login_fresh = session.get('_fresh') is True
-                if key is not ext.keys[0]:  # that key may go tomorrow
+                if not is_current:  # that key may go tomorrow
                     session['_stamp'] = stamp(user, ext.keys[0])
                     session.save()
         if user is None and self.remember_name in request.headers.get('Cookie', ''):
@@ -153,22 +152,23 @@ class Login(Protector):
             self._begin(request, ext, user, False, {}, min(left, ext.max_age), parent)
         return user
 
-    async def _load(self, ext: 'Session', identity: 'Any', mark: 'Any') -> 'tuple[Any, Key | None]':
-        """Return the user with that id and the key of the stamp, or ``None`` and ``None``."""
+    async def _load(self, ext: 'Session', identity: 'Any', mark: 'Any') -> 'tuple[Any, bool]':
+        """Return the user with that id and stamp, or ``None``, and whether the stamp is of the newest key."""
         if self.user_loader_callback is None:
             raise RuntimeError('no user_loader: decorate the function that finds a user with @login.user_loader')
         user = as_user(await call(self.user_loader_callback, identity))
         if user is not None and is_active(user):
-            for key in ext.keys:
+            keys = ext.keys
+            for key in keys:
                 if compare_digest(stamp(user, key).encode(), str(mark).encode()):
-                    return user, key
-        return None, None
+                    return user, key is keys[0]
+        return None, False
 
     # --- what decorators ask ----------------------------------------------------------------------
 
-    async def identify(self, request: 'Any') -> 'Any':
-        """Return the user who is logged in, or ``None``: what the decorators go by."""
-        return await self.get_current_user(request)
+    def identify(self, request: 'Any') -> 'Any':
+        """Return the user who is logged in, or ``None``, to be awaited: what the decorators go by."""
+        return self.get_current_user(request)
 
     def challenge(self, request: 'Any') -> str:
         """Return what a 401 says of the login form."""
