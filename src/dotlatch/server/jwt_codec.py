@@ -1,6 +1,6 @@
 """Session tokens by any algorithm of PyJWT, with key pairs where one service makes sessions and others only read them.
 
-Needs tokens.py, and ``pip install dotlatch[jwt] cryptography``::
+Needs tokens.py and signed.py, and ``pip install dotlatch[jwt] cryptography``::
 
     from dotlatch.server.jwt_codec import JWTCodec
     from dotlatch.session import Session

@@ -1,6 +1,7 @@
 """Sessions in Redis 7 or Valkey, for any number of processes and machines.
 
-Needs portable.py, strictjson.py, stores.py and errors.py of this folder, and ``pip install dotlatch[redis]``::
+Needs portable.py, strictjson.py, stores.py, errors.py, records.py and waiting.py of this folder, and
+``pip install dotlatch[redis]``::
 
     from dotlatch.server.redis import RedisStore
     from dotlatch.session import Session
@@ -32,19 +33,9 @@ from redis.backoff import NoBackoff
 from redis.exceptions import NoScriptError, RedisError
 
 from ..stores import is_session_id
-from .errors import (
-    MAX_LISTED,
-    MAX_RECORD,
-    TIMEOUT,
-    PerLoop,
-    StoreUnavailable,
-    key_of,
-    pack,
-    read_clock,
-    settle,
-    unpack,
-    within,
-)
+from . import records
+from .errors import StoreUnavailable
+from .waiting import TIMEOUT, PerLoop, settle, within
 
 Argument = Union[str, bytes, int]
 
@@ -199,7 +190,7 @@ class RedisStore:
     :param max_record: bytes of JSON that a session may have.
     """
     def __init__(self, server: 'str | Redis | Callable[[], Redis] | RedisServer', prefix: str = 'dotlatch:',
-                 timeout: float = TIMEOUT, max_record: int = MAX_RECORD) -> None:
+                 timeout: float = TIMEOUT, max_record: int = records.MAX_RECORD) -> None:
         self.server = server if isinstance(server, RedisServer) else RedisServer(server, timeout)
         self.max_record = max_record
         self._sessions = prefix + 'session:'
@@ -212,7 +203,7 @@ class RedisStore:
         """
         if not is_session_id(session_id):
             return None
-        time = read_clock()
+        time = records.read_clock()
         return _record(await self.server.command('GET', self._sessions + session_id), time)
 
     async def save(self, session_id: str, record: 'dict[str, Any]', new: bool = False) -> bool:
@@ -225,12 +216,12 @@ class RedisStore:
         """
         if not is_session_id(session_id):
             return False
-        packed = pack(record, self.max_record)
+        packed = records.pack(record, self.max_record)
         user_key = packed.user_key or ''
         value = user_key.encode() + b'\n' + packed.text
         saved: int = await self.server.script(
-            _SAVE, self._sessions + session_id, value, packed.ends, 'NX' if new else 'XX', session_id, read_clock(),
-            self._users, user_key)
+            _SAVE, self._sessions + session_id, value, packed.ends, 'NX' if new else 'XX', session_id,
+            records.read_clock(), self._users, user_key)
         return saved == 1
 
     async def delete(self, session_id: str) -> None:
@@ -244,7 +235,7 @@ class RedisStore:
         :param keep: the id of one that goes on.
         :returns: how many were ended.
         """
-        user_key = key_of(user)
+        user_key = records.key_of(user)
         kept = keep if keep and is_session_id(keep) else ''
         count, looked_at = 0, _PAGE
         while user_key is not None and looked_at == _PAGE:
@@ -255,11 +246,11 @@ class RedisStore:
 
     async def list_user(self, user: 'str | int') -> 'list[tuple[str, dict[str, Any]]]':
         """Return id and record of each session that a user has, the one used last first; at most 1,000."""
-        user_key = key_of(user)
-        time = read_clock()
+        user_key = records.key_of(user)
+        time = records.read_clock()
         found: 'dict[str, dict[str, Any]]' = {}
         first, looked_at = 0, _PAGE
-        while user_key is not None and looked_at == _PAGE and first < MAX_LISTED:
+        while user_key is not None and looked_at == _PAGE and first < records.MAX_LISTED:
             looked_at, page = await self.server.script(
                 _LIST_USER, self._users + user_key, self._sessions, user_key, time, first, _PAGE)
             first += len(page) // 2
@@ -275,4 +266,4 @@ class RedisStore:
 
 
 def _record(value: 'bytes | None', time: int) -> 'dict[str, Any] | None':
-    return unpack((value or b'').partition(b'\n')[2], time)
+    return records.unpack((value or b'').partition(b'\n')[2], time)

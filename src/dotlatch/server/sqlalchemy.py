@@ -1,6 +1,7 @@
 """Sessions in a database: PostgreSQL or SQLite, through SQLAlchemy 2.
 
-Needs portable.py, strictjson.py, stores.py and errors.py of this folder, and ``pip install dotlatch[sqlalchemy]``::
+Needs portable.py, strictjson.py, stores.py, errors.py, records.py and waiting.py of this folder, and
+``pip install dotlatch[sqlalchemy]``::
 
     from dotlatch.server.sqlalchemy import SQLAlchemyStore
     from dotlatch.session import Session
@@ -41,20 +42,9 @@ from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.pool import AsyncAdaptedQueuePool
 
 from ..stores import is_session_id
-from .errors import (
-    LONGEST_KEY,
-    MAX_LISTED,
-    MAX_RECORD,
-    TIMEOUT,
-    PerLoop,
-    StoreUnavailable,
-    key_of,
-    pack,
-    read_clock,
-    settle,
-    unpack,
-    within,
-)
+from . import records
+from .errors import StoreUnavailable
+from .waiting import TIMEOUT, PerLoop, settle, within
 
 POOL_SIZE = 10
 _TRY_AGAIN = ('40001', '40P01')  # PostgreSQL: two transactions were in each other's way, and this one gave in
@@ -69,7 +59,7 @@ def sessions_table(metadata: MetaData, name: str = 'dotlatch_sessions') -> Table
     return Table(
         name, metadata,
         Column('id', String(22), primary_key=True),
-        Column('user_key', String(LONGEST_KEY), index=True),       # the user, as JSON; see key_of()
+        Column('user_key', String(records.LONGEST_KEY), index=True),       # the user, as JSON; see records.key_of()
         Column('ends', BigInteger, nullable=False, index=True),    # Unix seconds
         Column('seen', BigInteger, nullable=False),                # Unix seconds
         Column('record', Text, nullable=False),                    # JSON
@@ -91,7 +81,7 @@ class SQLAlchemyStore:
     :param max_record: bytes of JSON that a session may have.
     """
     def __init__(self, engine: Source, table: Table = sessions, timeout: float = TIMEOUT, pool_size: int = POOL_SIZE,
-                 max_record: int = MAX_RECORD) -> None:
+                 max_record: int = records.MAX_RECORD) -> None:
         self.table = table
         self.timeout = timeout
         self.max_record = max_record
@@ -117,7 +107,7 @@ class SQLAlchemyStore:
         self._delete = delete(table).where(this)
         self._clear = delete(table).where(ended, table.c.id.in_(some))
         self._list = select(table.c.id, table.c.record).where(users, live).order_by(
-            table.c.seen.desc()).limit(MAX_LISTED)
+            table.c.seen.desc()).limit(records.MAX_LISTED)
         self._delete_user = delete(table).where(users, live, table.c.id != bindparam('keep'))
 
     async def create_all(self) -> None:
@@ -141,9 +131,9 @@ class SQLAlchemyStore:
         """
         if not is_session_id(session_id):
             return None
-        time = read_clock()
+        time = records.read_clock()
         rows = await self._run((self._load, {'this': session_id, 'now': time}))
-        return unpack(rows[0].record, time) if rows else None
+        return records.unpack(rows[0].record, time) if rows else None
 
     async def save(self, session_id: str, record: 'dict[str, Any]', new: bool = False) -> bool:
         """Keep a record until its ``exp``, and tell whether that was done.
@@ -155,9 +145,9 @@ class SQLAlchemyStore:
         """
         if not is_session_id(session_id):
             return False
-        packed = pack(record, self.max_record)
+        packed = records.pack(record, self.max_record)
         row = {'user_key': packed.user_key, 'ends': packed.ends, 'seen': packed.seen, 'record': packed.text.decode()}
-        now = {'now': read_clock()}
+        now = {'now': records.read_clock()}
         if not new:
             count: int = await self._run((self._update, {**row, **now, 'this': session_id}))
             return count == 1
@@ -178,22 +168,22 @@ class SQLAlchemyStore:
         :param keep: the id of one that goes on.
         :returns: how many were ended.
         """
-        user_key = key_of(user)
+        user_key = records.key_of(user)
         if user_key is None:
             return 0
         kept = keep if is_session_id(keep) else ''
-        count: int = await self._run((self._delete_user, {'user': user_key, 'now': read_clock(), 'keep': kept}))
+        count: int = await self._run((self._delete_user, {'user': user_key, 'now': records.read_clock(), 'keep': kept}))
         return count
 
     async def list_user(self, user: 'str | int') -> 'list[tuple[str, dict[str, Any]]]':
         """Return id and record of each session that a user has, the one used last first; at most 1,000."""
-        user_key = key_of(user)
+        user_key = records.key_of(user)
         if user_key is None:
             return []
-        time = read_clock()
+        time = records.read_clock()
         rows = await self._run((self._list, {'user': user_key, 'now': time}))
-        records = [(row.id, unpack(row.record, time)) for row in rows]
-        return [(session_id, record) for session_id, record in records if record is not None]
+        found = [(row.id, records.unpack(row.record, time)) for row in rows]
+        return [(session_id, record) for session_id, record in found if record is not None]
 
     async def close(self) -> None:
         """Close the connections of this event loop, but not those of an engine that was given."""
