@@ -54,7 +54,7 @@ def imports_of(module):
     """The modules of dotlatch that a module imports when a board loads it."""
     statements = ast.parse((library.DOTLATCH / f'{module}.py').read_bytes()).body
     for node in statements:  # in functions they wait until they are called
-        if isinstance(node, ast.If) and ast.unparse(node.test) == 'TYPE_CHECKING':
+        if isinstance(node, ast.If) and ast.unparse(node.test).startswith('TYPE_CHECKING'):
             statements += node.orelse
         elif isinstance(node, ast.Try | ast.If):
             statements += node.body + node.orelse

@@ -1,11 +1,31 @@
-"""What viper.py does, in what all ports have, and CPython: base64url and comparison.
+"""What viper.py does, in what all ports have, and CPython: a look at what is to be JSON, base64url and comparison.
 
 Needs no other file. portable.py takes it on CPython; on a board it is loaded where there is no viper.
 """
 from binascii import a2b_base64, b2a_base64
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+_LEAVES = (str, int, bool, type(None))
 _ENDS = (-1, -3, -2)          # what to cut off: the newline, and the padding by the length modulo 3
 _PADS = (b'', b'', b'==', b'=')
+
+
+def is_plain(value: 'Any', depth: int) -> bool:
+    """Tell whether a value is made of exact dicts, lists, strings, integers, booleans and ``None``, not too deep."""
+    if type(value) is dict:
+        for name in value:
+            if type(name) is not str:
+                return False
+        value = value.values()
+    elif type(value) is not list:
+        return type(value) in _LEAVES
+    for item in value:
+        if type(item) not in _LEAVES and (depth == 0 or not is_plain(item, depth - 1)):
+            return False
+    return True
 
 
 def b64url_bytes(data: bytes) -> bytes:

@@ -1,8 +1,7 @@
-"""What MicroPython does in its own way: see portable.py, which alone imports this file.
+"""What MicroPython does in its own way: see portable.py, which alone imports this file and on_micropython_files.py.
 
 Needs viper.py, or noviper.py where the port has no viper, and jsongrammar.py for JSON that is not plain.
 """
-import os
 import time
 from hashlib import sha256
 from json import dumps, loads
@@ -10,20 +9,19 @@ from json import dumps, loads
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from typing import Any, BinaryIO
+    from typing import Any
 
     from .noviper import b64url_bytes as b64url_bytes
     from .noviper import b64url_decode as b64url_decode
     from .noviper import compare_digest as compare_digest
-    from .noviper import is_b64url_of as is_b64url_of
     from .noviper import is_plain as is_plain
 
     count_names: 'Callable[[bytes, int], int] | None'
 else:
     try:
-        from .viper import b64url_bytes, b64url_decode, compare_digest, count_names, is_b64url_of, is_plain
+        from .viper import b64url_bytes, b64url_decode, compare_digest, count_names, is_plain
     except (ImportError, SyntaxError, ValueError):  # not there; no viper in this port; machine code of another
-        from .noviper import b64url_bytes, b64url_decode, compare_digest, is_b64url_of, is_plain
+        from .noviper import b64url_bytes, b64url_decode, compare_digest, is_plain
         count_names = None
 
 # --- clocks ---------------------------------------------------------------------------------------
@@ -57,26 +55,31 @@ class Key:
         if not self.size:
             raise ValueError('an empty key signs nothing: give at least 32 random bytes')
         self._inner, self._outer = hmac_pads(key)
-        self._message = self._mac = b''
+        self._message = self._signature = b''  # the last one, see signature()
 
     def sign(self, message: bytes) -> bytes:
-        """Return the 32-byte HMAC-SHA256 of ``message``.
-
-        The last answer is kept: a device has few visitors, who show the same cookie with every request, and to compute
-        it anew takes half a millisecond (RP2040).
-        """
-        if self._mac and self._message == message:
-            return self._mac
+        """Return the 32-byte HMAC-SHA256 of ``message``."""
         h = sha256(self._inner)
         h.update(message)
         mac = h.digest()
         h = sha256(self._outer)
         h.update(mac)
-        mac = h.digest()
-        if type(message) is bytes and len(message) <= 1024:  # a buffer may change
-            self._message = message
-            self._mac = mac
-        return mac
+        return h.digest()
+
+
+def signature(key: 'Key', message: bytes) -> bytes:
+    """Return the key's HMAC-SHA256 of ``message`` as base64url, which is how tokens carry it.
+
+    The last answer is kept: a device has few visitors, who show the same cookie with every request, and to compute it
+    anew takes nearly a millisecond (RP2040).
+    """
+    if key._signature and key._message == message:
+        return key._signature
+    signature = b64url_bytes(key.sign(message))
+    if type(message) is bytes and len(message) <= 1024:  # a buffer may change
+        key._message = message
+        key._signature = signature
+    return signature
 
 
 def utf8(data: bytes) -> str:
@@ -161,11 +164,13 @@ def wraps(wrapped: 'Callable[..., Any]') -> 'Callable[[Any], Any]':
     return lambda wrapper: wrapper
 
 
-async def call(f: 'Callable[..., Any]', *args: 'Any', **kwargs: 'Any') -> 'Any':
-    """Call ``f`` and await whatever awaitable comes back."""
+def call(f: 'Callable[..., Any]', *args: 'Any', **kwargs: 'Any') -> 'Any':
+    """Call ``f`` and return what is to be awaited for its result: its own coroutine, which saves one around it."""
     result = f(*args, **kwargs)
-    if hasattr(result, 'send') and hasattr(result, 'throw'):
-        result = await result
+    return result if hasattr(result, 'send') and hasattr(result, 'throw') else _ready(result)
+
+
+async def _ready(result: 'Any') -> 'Any':
     return result
 
 
@@ -191,58 +196,3 @@ def run(coroutine: 'Any') -> 'Any':
 def warn(message: str) -> None:
     """Tell the person at the serial console."""
     print('dotlatch: ' + message)
-
-
-# --- files ----------------------------------------------------------------------------------------
-
-def temporary_name(path: str) -> str:
-    """Return a name beside ``path``."""
-    return path + '.new'
-
-
-def renames_whole(new: str) -> bool:
-    """Tell whether the file system of a file renames onto another in one step.
-
-    littlefs does. FAT removes the other one first, and is known by this: it finds a file by its name in capitals.
-    """
-    start = new.rfind('/') + 1
-    name = new[start:].upper()
-    try:
-        os.stat(new[:start] + name)
-    except OSError:
-        return True
-    return name == new[start:]
-
-
-def name_new_file(new: str, path: str) -> None:
-    """Give a file that was just written its name."""
-    os.rename(new, path)
-
-
-class FileLock:
-    """Nothing to hold: a board has one process."""
-    def __init__(self, path: str) -> None:
-        pass
-
-    def __enter__(self) -> None:
-        pass
-
-    def __exit__(self, *error: object) -> None:
-        pass
-
-
-def open_private(path: str) -> 'BinaryIO':
-    """Open a file to write; a board has one user."""
-    return open(path, 'wb')
-
-
-def sync(file: 'BinaryIO') -> None:
-    """Have what was written reach the medium."""
-    file.flush()
-    if hasattr(os, 'sync'):
-        os.sync()
-
-
-def file_version(path: str) -> 'tuple[int, ...] | None':
-    """Return ``None``: nobody else writes a board's files."""
-    return None

@@ -1,7 +1,8 @@
 """The only file that knows which Python it runs on: clocks, random bytes, HMAC, strict base64, callbacks.
 
-Needs on_micropython.py on a board, on_cpython.py and noviper.py elsewhere: they hold each Python's half of what
-differs, under the same names, and only this file imports them. Everything else is written once, in what both Pythons share::
+Needs on_micropython.py and on_micropython_files.py on a board, on_cpython.py and noviper.py elsewhere: they hold each
+Python's half of what differs, under the same names, and only this file imports them. Everything else is written once,
+in what both Pythons share::
 
     from dotlatch.portable import now, hmac_sha256
 
@@ -45,39 +46,37 @@ if TYPE_CHECKING or not MICROPYTHON:
     from .on_cpython import weakly as weakly
     from .on_cpython import wraps as wraps
 
-    def is_b64url_of(text: bytes, data: bytes) -> bool:
-        """Tell whether ``text`` is the base64url of ``data``, in a time that does not depend on where it is not."""
-        return compare_digest(b64url_bytes(data), text)
+    def signature(key: Key, message: bytes) -> bytes:
+        """Return the key's HMAC-SHA256 of ``message`` as base64url, which is how tokens carry it."""
+        return b64url_bytes(key.sign(message))
 else:
     from .on_micropython import TICKS_MASK as _ticks_mask
     from .on_micropython import (
         Busy,
-        FileLock,
         Key,
         b64url_bytes,
         b64url_decode,
         call,
         compare_digest,
         deny_websocket,
-        file_version,
         in_thread,
-        is_word,
-        is_b64url_of,
         is_plain,
+        is_word,
         json_text,
         json_value,
-        name_new_file,
-        open_private,
-        renames_whole,
         run,
-        sync,
-        temporary_name,
+        signature,
         utf8,
         warn,
         weakly,
         wraps,
     )
     from .on_micropython import ticks_ms as _ticks_ms
+
+    def __getattr__(name):
+        # Not all boards keep files: what they take is loaded with the first module that does.
+        from . import on_micropython_files
+        return getattr(on_micropython_files, name)
 
 # A clock before this moment (2026-01-01) has never been set: an RP2040 wakes in 2021, an ESP32 in 2000.
 CLOCK_FLOOR = 1767225600

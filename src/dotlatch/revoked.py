@@ -1,17 +1,16 @@
 """Tokens ended before their time: a bounded list of ids, kept until the tokens would have ended anyway.
 
-Needs portable.py, strictjson.py and files.py::
+Needs portable.py, and revokedfile.py to keep the list in a file::
 
     ended = Revoked(limit=64, path='revoked.json')
     ended.add(token_id, 1795305600)
     ended.has(token_id, 1795305600)   # True, for good
 """
-from . import files, strictjson
-from .portable import FileLock, file_version, now, uptime_ms
+from .portable import now, uptime_ms
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
+    from .revokedfile import RevokedFile
 
 
 class Revoked:
@@ -29,71 +28,56 @@ class Revoked:
         if limit < 1:
             raise ValueError('a list of ended tokens needs room for one')
         self.limit = limit
-        self.path = path
         # One of each for tokens that end by the clock, and for those that end by this boot's uptime.
         self._ends: 'tuple[dict[str, int], dict[str, int]]' = ({}, {})
         self._floors = [0, 0]
         self.is_empty = not path  # for who asks often: nothing was ended here yet, and nobody else ends anything
-        self._version: 'tuple[int, ...] | None' = None
+        self._file: 'RevokedFile | None' = None
         if path:
-            self._lock = FileLock(path)
-            self._load(path)
+            from .revokedfile import RevokedFile  # loaded by those who have one
+            self._file = RevokedFile(path, self._ends[0], self._floors)
 
     def add(self, token_id: str, end: int, by_uptime: bool = False) -> None:
         """End the token ``token_id``, which would have ended at ``end``: Unix seconds or seconds of uptime.
 
         :raises OSError: when the file cannot be written. The token is ended all the same, until a restart.
+        :raises ValueError: when the file is no list any more; the same holds then.
         """
-        if not self.path or by_uptime:  # a boot's own tokens end with it
+        if self._file is None or by_uptime:  # a boot's own tokens end with it
             self._add(token_id, end, by_uptime)
-            return
-        try:
-            with self._lock:
-                self._refresh()
-                self._add(token_id, end, False)
-                content = {'format': 1, 'ends': self._ends[0], 'floor': self._floors[0]}
-                files.replace(self.path, strictjson.dumps(content))
-                self._version = file_version(self.path)
-        except OSError:
-            self._add(token_id, end, False)
-            raise
+        else:
+            self._file.add(self._add, token_id, end)
 
-    def has(self, token_id: str, end: int, by_uptime: bool = False) -> bool:
-        """Tell whether that token was ended."""
-        if self.path:
-            self._refresh()
+    def has(self, token_id: str, end: int, by_uptime: bool = False, floor: int = 0) -> bool:
+        """Tell whether that token was ended. While the file cannot be read, all were: nobody knows which.
+
+        :param floor: what :meth:`floor` said when the token was made.
+        """
+        if self._file is not None and not self._file.is_fresh():
+            return True
         # In both: a session that began before the clock was set goes on by the clock, under the same id.
-        return token_id in self._ends[0] or token_id in self._ends[1] or end <= self._floors[by_uptime]
+        return token_id in self._ends[0] or token_id in self._ends[1] or end <= self._floors[by_uptime] > floor
+
+    def floor(self, end: int, by_uptime: bool = False) -> int:
+        """Return what a new token that ends at ``end`` carries to be none of those that made room; mostly 0.
+
+        To end it, give the later of its end and one second above that floor.
+        """
+        if self._file is not None:
+            self._file.is_fresh()
+        floor = self._floors[by_uptime]
+        return floor if end <= floor else 0
 
     def _add(self, token_id: str, end: int, by_uptime: bool) -> None:
         ends = self._ends[by_uptime]
         if token_id not in ends and len(ends) >= self.limit:
             time = uptime_ms() // 1000 if by_uptime else now() or 0
             over = [i for i in ends if ends[i] <= time] or [min(ends, key=lambda i: ends[i])]
+            if end < ends[over[0]]:  # it is itself the one that ends first
+                self._floors[by_uptime] = max(self._floors[by_uptime], end)
+                self.is_empty = False
+                return
             for i in over:
                 self._floors[by_uptime] = max(self._floors[by_uptime], ends.pop(i))
         ends[token_id] = end
         self.is_empty = False
-
-    def _refresh(self) -> None:
-        if self.path and file_version(self.path) != self._version:  # another process has added to it
-            self._load(self.path)
-
-    def _load(self, path: str) -> None:
-        version = file_version(path)
-        data = files.read(path)
-        if data is not None:
-            try:
-                content: 'Any' = strictjson.loads(data)
-                ends, floor = content['ends'], content['floor']
-                if content['format'] != 1 or type(floor) is not int or not isinstance(ends, dict):
-                    raise ValueError()
-                for token_id in ends:
-                    if type(ends[token_id]) is not int:
-                        raise ValueError()
-            except (ValueError, TypeError, KeyError):
-                raise ValueError(path + ' is not a list of ended tokens: put a copy back. Without it, sessions that '
-                                 'were ended may come back; if that is no harm, move it away') from None
-            self._ends[0].update(ends)
-            self._floors[0] = max(self._floors[0], floor)
-        self._version = version

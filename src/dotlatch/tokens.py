@@ -10,17 +10,19 @@ Needs portable.py and strictjson.py; jwtheader.py for tokens that others made, a
     link = tokens.sign_url('/log.csv?day=3', key, ttl=60)
     tokens.check_url(link, key)                            # True for a minute
 """
-from . import strictjson
 from .portable import (
     Key,
     b64url_bytes,
     b64url_decode,
     b64url_encode,
     compare_digest,
+    json_value,
     now,
     random_bytes,
+    signature,
     uptime_ms,
 )
+from .strictjson import dumps
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
 
 MAX_TOKEN = 4096  # bytes; larger ones are refused before anything is decoded
 MAX_KEYS = 8
+_TIMES = ('exp', 'nbf', 'iat')
 
 # The claim that stands in for ``exp`` while the clock is not set: [this boot's id, uptime in seconds when it ends].
 BOOT_CLAIM = 'dl_boot'
@@ -75,7 +78,7 @@ _headers: 'dict[str, bytes]' = {}
 def _header(typ: str) -> bytes:
     if not isinstance(typ, str) or not typ:
         raise TypeError("typ is the token's purpose, a string such as 'invite+jwt'")
-    header = b64url_bytes(b'{"alg":"HS256","typ":' + strictjson.dumps(typ) + b'}')
+    header = b64url_bytes(b'{"alg":"HS256","typ":' + dumps(typ) + b'}')
     if len(_headers) < 16:
         _headers[typ] = header
     return header
@@ -94,10 +97,12 @@ def encode(claims: 'dict[str, Any]', key: 'Any', typ: str = 'JWT', ttl: 'int | N
     """
     if ttl is not None:
         claims = with_lifetime(claims, ttl)
-    _check_times(claims, ValueError)
-    signed = (_headers.get(typ) or _header(typ)) + b'.' + b64url_bytes(strictjson.dumps(claims))
+    for name in _TIMES:
+        if name in claims and type(claims[name]) is not int:
+            _check_seconds(name, claims[name], ValueError)
+    signed = (_headers.get(typ) or _header(typ)) + b'.' + b64url_bytes(dumps(claims))
     signer = key if isinstance(key, Key) else make_keys(key)[0]
-    token = signed + b'.' + b64url_bytes(signer.sign(signed))
+    token = signed + b'.' + signature(signer, signed)
     if len(token) > MAX_TOKEN:
         raise ValueError('the token would be %d bytes, more than %d' % (len(token), MAX_TOKEN))
     return token.decode()
@@ -138,12 +143,14 @@ def decode(token: 'str | bytes', key: 'Any', typ: str = 'JWT', audience: 'str | 
     """
     payload = _verified_payload(token, key, typ)
     try:
-        claims = strictjson.loads(payload)
+        claims = json_value(payload)
     except ValueError:
         raise InvalidToken('the claims are not one strict JSON object') from None
     if not isinstance(claims, dict):
-        raise InvalidToken('the claims are not a JSON object')
-    _check_times(claims, InvalidToken)
+        raise InvalidToken('the claims are not one strict JSON object')
+    for name in _TIMES:
+        if name in claims and type(claims[name]) is not int:
+            _check_seconds(name, claims[name], InvalidToken)
     check_lifetime(claims, leeway)
     if audience is not None or 'aud' in claims:
         _check_audience(claims, audience)
@@ -155,19 +162,20 @@ def decode(token: 'str | bytes', key: 'Any', typ: str = 'JWT', audience: 'str | 
 def _verified_payload(token: 'str | bytes', key: 'Any', typ: str) -> bytes:
     """Return the payload of a JWS in compact form (RFC 7515 section 5.2) once its signature and header stand."""
     keys = (key,) if isinstance(key, Key) else make_keys(key)
-    if not isinstance(token, (str, bytes)) or len(token) > MAX_TOKEN:
+    coded: 'Any' = token
+    is_text = isinstance(token, str)
+    if not (is_text or isinstance(token, bytes)) or len(coded) > MAX_TOKEN:
         raise InvalidToken('not a token')
     try:
-        coded = token.encode() if isinstance(token, str) else token
-    except UnicodeError:
-        raise InvalidToken('not a token') from None
-    signed, _, signature = coded.rpartition(b'.')
-    header, dot, payload = signed.partition(b'.')
-    if not dot or b'.' in payload:
-        raise InvalidToken('not a token: three parts are expected')
+        if is_text:
+            coded = coded.encode()
+        header, payload, given = coded.split(b'.', 3)
+    except ValueError:  # not three parts; half a surrogate pair
+        raise InvalidToken('not a token: three parts are expected') from None
+    signed = coded[:-len(given) - 1]
     for k in keys:
         # The right signature is written out and compared as text: no second spelling of it can pass.
-        if compare_digest(b64url_bytes(k.sign(signed)), signature):
+        if compare_digest(signature(k, signed), given):
             break
     else:
         raise InvalidSignature('signed with none of the keys')
@@ -183,16 +191,13 @@ def _verified_payload(token: 'str | bytes', key: 'Any', typ: str) -> bytes:
 
 def is_signed(token: str, key: Key) -> bool:
     """Tell whether a token that :func:`decode` has taken was signed with this one of its keys."""
-    signed, _, signature = token.encode().rpartition(b'.')
-    return compare_digest(b64url_bytes(key.sign(signed)), signature)
+    signed, _, given = token.encode().rpartition(b'.')
+    return compare_digest(signature(key, signed), given)
 
 
-def _check_times(claims: 'dict[str, Any]', error: 'type[ValueError]') -> None:
-    for name in ('exp', 'nbf', 'iat'):
-        if name in claims:
-            value = claims[name]
-            if type(value) is not int and (type(value) is not float or value - value != 0):
-                raise error(name + ' is not a number of seconds')
+def _check_seconds(name: str, value: 'Any', error: 'type[ValueError]') -> None:
+    if type(value) is not float or value - value != 0:
+        raise error(name + ' is not a number of seconds')
 
 
 def check_lifetime(claims: 'dict[str, Any]', leeway: int = 0) -> None:

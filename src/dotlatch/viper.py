@@ -1,9 +1,11 @@
-"""What a token needs in machine code, for ports whose compiler has viper: JSON's grammar, base64url, comparison.
+"""What a token needs in machine code, for ports whose compiler has viper: a look at JSON, base64url, comparison.
 
-Needs no other file. A Pico checks or codes a byte in a microsecond here, and makes no garbage on the way. Where there
-is no viper this file cannot be loaded: noviper.py has the same functions then, and jsongrammar.py reads all JSON.
+Needs no other file. A Pico looks at a byte in a microsecond here, and makes no garbage on the way. Where there is no
+viper this file cannot be loaded: noviper.py has the same functions then, and jsongrammar.py reads all JSON.
 """
 import micropython
+
+_LEAVES = (str, int, bool, type(None))
 
 # What may come next: 0 a value, 1 a value or an end, 2 a name, 3 a name or an end, 4 a colon, 5 a comma or an end.
 
@@ -15,11 +17,12 @@ def count_names(text: ptr8, size: int) -> int:
     Plain is ASCII, without ``\\u``, with whole numbers, and nested at most 31 deep. The letters of ``true``, ``false``
     and ``null`` and the digit after a minus are left to ``json.loads``, which is strict about them.
     """
+    i = 0
+    c = 0
+    state = 0
     names = 0
     depth = 0
     kinds = 0  # a bit for each open container, the innermost last: 1 for an object
-    state = 0
-    i = 0
     while i < size:
         c = text[i]
         i += 1
@@ -56,13 +59,13 @@ def count_names(text: ptr8, size: int) -> int:
             if state != 5 or depth == 0:
                 return -1
             state = (kinds & 1) << 1
-        elif c == 123 or c == 91:  # { [
+        elif c | 32 == 123:  # { [
             if state > 1 or depth == 31:
                 return -1
             depth += 1
             kinds = kinds << 1 | c >> 5 & 1
             state = (kinds & 1) * 2 + 1
-        elif c == 125 or c == 93:  # } ]
+        elif c | 32 == 125:  # } ]
             if depth == 0 or kinds & 1 != c >> 5 & 1 or (state != 5 and state != (kinds & 1) * 2 + 1):
                 return -1
             depth -= 1
@@ -92,25 +95,49 @@ def count_names(text: ptr8, size: int) -> int:
     return names
 
 
-@micropython.viper
-def b64url_bytes(data) -> object:
+@micropython.native
+def is_plain(value, depth):
+    """Tell whether a value is made of exact dicts, lists, strings, integers, booleans and ``None``, not too deep."""
+    kind = type
+    text = str
+    leaves = _LEAVES
+    if kind(value) is dict:
+        for name in value:
+            if kind(name) is not text:
+                return False
+        value = value.values()
+    elif kind(value) is not list:
+        return kind(value) in leaves
+    for item in value:
+        if kind(item) not in leaves and (depth == 0 or not is_plain(item, depth - 1)):
+            return False
+    return True
+
+
+def b64url_bytes(data):
     """Return base64url without padding (RFC 7515 section 2), as bytes."""
-    size = int(len(data))
-    coded = bytearray((size * 4 + 2) // 3)
-    length = int(len(coded))
-    source = ptr8(data)
-    target = ptr8(coded)
+    size = len(data)
+    text = bytearray((size * 4 + 2) // 3)
+    _encode(text, data, size)
+    return bytes(text)
+
+
+@micropython.viper
+def _encode(target: ptr8, source: ptr8, size: int):
+    c = 0
     bits = 0
     held = 0  # how many of them are still to be written
     i = 0
     o = 0
-    while o < length:
+    while i < size or held > 0:
         if held < 6:
-            bits <<= 8
             if i < size:
-                bits |= source[i]
+                bits = bits << 8 | source[i]
                 i += 1
-            held += 8
+                held += 8
+            else:
+                bits <<= 6 - held
+                held = 6
         held -= 6
         c = bits >> held & 63
         if c < 26:
@@ -125,19 +152,24 @@ def b64url_bytes(data) -> object:
             c = 95
         target[o] = c
         o += 1
-    return bytes(coded)
 
 
-@micropython.viper
-def b64url_decode(text) -> object:
+def b64url_decode(text):
     """Decode canonical base64url: no padding, no other character, unused bits zero (RFC 4648 section 3.3, 3.5).
 
     :raises ValueError: for anything else.
     """
-    size = int(len(text))  # of a str the characters: the first that is not ASCII is met before they end
+    size = len(text)  # of a str the characters: the first that is not ASCII is met before they end
     data = bytearray(size * 3 // 4)
-    source = ptr8(text)
-    target = ptr8(data)
+    if _decode(data, text, size):
+        raise ValueError('not canonical base64url')
+    return bytes(data)
+
+
+@micropython.viper
+def _decode(target: ptr8, source: ptr8, size: int) -> int:
+    """Return what is left over: bits that have to be zero, or 1 for anything that is not base64url."""
+    c = 0
     bits = 0
     held = 0  # how many of them are still to be written
     i = 0
@@ -156,30 +188,29 @@ def b64url_decode(text) -> object:
         elif c == 95:
             c = 63
         else:
-            held = 6
-            break
+            return 1
         bits = bits << 6 | c
         held += 6
         if held >= 8:
             held -= 8
             target[o] = bits >> held
             o += 1
-    if held == 6 or bits & ((1 << held) - 1) != 0:
-        raise ValueError('not canonical base64url')
-    return bytes(data)
+    return 1 if held == 6 else bits & ((1 << held) - 1)
+
+
+def compare_digest(a, b):
+    """Tell whether two byte strings are equal, in a time that does not depend on where they differ."""
+    a = b'' + a  # bytes, which is nothing to do for bytes: the length of a str would be that of its characters
+    b = b'' + b
+    size = len(a)
+    return size == len(b) and not _difference(a, b, size)
 
 
 @micropython.viper
-def compare_digest(a, b) -> bool:
-    """Tell whether two byte strings are equal, in a time that does not depend on where they differ."""
-    size = int(len(a))
-    if size != int(len(b)):
-        return False
-    left = ptr8(a)
-    right = ptr8(b)
+def _difference(a: ptr8, b: ptr8, size: int) -> int:
     difference = 0
     i = 0
     while i < size:
-        difference |= left[i] ^ right[i]
+        difference |= a[i] ^ b[i]
         i += 1
-    return difference == 0
+    return difference

@@ -8,9 +8,10 @@ from .oracles import Refused, same, strict_json
 
 PIECES = ['{', '}', '[', ']', ',', ':', '"', '"a"', '"b"', '":"', '","', '"}"', '"]"', '""', '"a":', ',"b":', '{"a":',
           '{"a":1', '[1', '[]', '{}', '0', '1', '-', '.', '1.', '01', '-0', '1.0', '1e2', '1E+2', 'e', '1e999', '12',
-          'true', 'false', 'null', 'nul', 'NaN', 'Infinity', 'inf', ' ', '\n', '\t', '\r', '\x0b', '\xa0', '\ufeff',
-          '\0', '\x1f', '\\', '\\"', '\\/', '\\n', '\\u', '\\u0041', '\\u0022', '\\ud83d', '\\udd11', '\\ud83d\\udd11',
-          '\\x', "'", '/', '\xe9', '\u2603', '\U0001f511', '\u0661', '+', '"a\nb"', '"\\/"', '1.5', '"x":1,', '"x":2,']
+          'true', 'false', 'null', 'nul', 't', 'fals', 'NaN', 'Infinity', 'inf', ' ', '\n', '\t', '\r', '\x0b', '\xa0',
+          '\ufeff', '\0', '\x1f', '\\', '\\"', '\\/', '\\n', '\\u', '\\u0041', '\\u0022', '\\ud83d', '\\udd11',
+          '\\ud83d\\udd11', '\\x', "'", '/', '\xe9', '\u2603', '\U0001f511', '\u0661', '+', '"a\nb"', '"\\/"', '1.5',
+          '"x":1,', '"x":2,']
 FLOATS = st.floats(allow_nan=False, allow_infinity=False, width=32).filter(lambda x: x == 0 or 1e-30 < abs(x) < 1e30)
 TEXTS = st.text(st.characters(exclude_categories=['Cs']), max_size=12) | st.text('ab":,{}[]\\/ \n\t\0', max_size=8)
 VALUES = st.recursive(st.none() | st.booleans() | st.integers(-(1 << 80), 1 << 80) | FLOATS | TEXTS,

@@ -6,23 +6,24 @@ import random
 
 from clock import EPOCH_2000, START, UNSET, FakeClock
 
-from dotlatch import portable
+from dotlatch import noviper, portable
 from dotlatch.portable import (
     Key,
     b64_decode,
-    b64url_bytes,
     b64url_decode,
     b64url_encode,
     call,
-    compare_digest,
     hmac_sha256,
     now,
     random_bytes,
     random_id,
+    signature,
     uptime_ms,
     utf8,
 )
 
+# What stands behind these names depends on the Python, and on MicroPython on the port.
+BOTH = (portable, noviper)
 YEARS_30 = 30 * 365 * 86400
 
 
@@ -163,17 +164,27 @@ def test_a_key_that_is_used_often_signs_each_message_anew():
     key = Key(b'k' * 32)
     for message in (b'a', b'b', b'a', b'', b'', b'a', b'b', b'x' * 2000, b'b', b'x' * 2000):
         assert key.sign(message) == plain_hmac(b'k' * 32, message), message[:3]
+        assert signature(key, message) == b64url_encode(plain_hmac(b'k' * 32, message)).encode(), message[:3]
+
+
+def test_two_keys_do_not_share_a_signature():
+    one, two = Key(b'1' * 32), Key(b'2' * 32)
+    for key in (one, two, one, two):
+        expected = b64url_encode(hmac_sha256(key, b'm')).encode()
+        assert signature(key, b'm') == expected
+    assert not signature(one, b'm') == signature(two, b'm')
 
 
 def test_a_buffer_that_has_changed_is_never_given_the_signature_of_before():
     key = Key(b'k' * 32)
     buffer = bytearray(b'pay 1 euro')
     try:
-        first = key.sign(buffer)
+        first, coded = key.sign(buffer), signature(key, buffer)
         buffer[4] = ord('9')
-        second = key.sign(buffer)
+        second, recoded = key.sign(buffer), signature(key, buffer)
     except TypeError:
         return
+    assert b64url_decode(coded) == first and b64url_decode(recoded) == second
     assert first == plain_hmac(b'k' * 32, b'pay 1 euro')
     assert second == plain_hmac(b'k' * 32, b'pay 9 euro')
 
@@ -197,12 +208,13 @@ def test_H3_a_key_does_not_show_its_secret():
 
 def test_T2_compare_digest_finds_a_difference_in_every_bit():
     a = bytes(range(32))
-    assert compare_digest(a, bytes(range(32)))
-    for bit in range(256):
-        b = bytearray(a)
-        b[bit // 8] ^= 1 << bit % 8
-        assert compare_digest(a, bytes(b)) is False, bit
-        assert compare_digest(bytes(b), a) is False, bit
+    for module in BOTH:
+        assert module.compare_digest(a, bytes(range(32))) is True
+        for bit in range(256):
+            b = bytearray(a)
+            b[bit // 8] ^= 1 << bit % 8
+            assert module.compare_digest(a, bytes(b)) is False, bit
+            assert module.compare_digest(bytes(b), a) is False, bit
 
 
 def test_T2_compare_digest_does_not_strip_zeros_or_compare_prefixes():
@@ -212,7 +224,14 @@ def test_T2_compare_digest_does_not_strip_zeros_or_compare_prefixes():
             (b'\xff' * 32, b'\xff' * 33, False), (bytes(64), bytes(64), True), (bytes(64), bytes(63) + b'\1', False),
             (b'\3' + bytes(31), b'\2' + bytes(31), False), (b'\2' * 32, b'\3' * 32, False)]
     for a, b, equal in rows:
-        assert compare_digest(a, b) is equal and compare_digest(b, a) is equal, (a, b)
+        for module in BOTH:
+            assert module.compare_digest(a, b) is equal and module.compare_digest(b, a) is equal, (a, b)
+
+
+def test_T2_what_is_not_bytes_never_passes_for_something_else():
+    for module in BOTH:
+        for a, b in (('\xe9a', '\xe9b'), ('\u2603ab', '\u2603cd'), (None, None), (5, 5), ([1], [1]), (b'a', None)):
+            assert error_of(module.compare_digest, a, b) in (False, TypeError), (a, b)
 
 
 # --- text -------------------------------------------------------------------------------------------
@@ -221,8 +240,10 @@ def test_T3_base64url_goes_there_and_back_for_every_length_and_byte():
     for length in range(70):
         data = bytes([(i * 37 + length * 11) & 255 for i in range(length)])
         text = b64url_encode(data)
-        assert b64url_decode(text) == b64url_decode(text.encode()) == data, length
-        assert b64url_bytes(data) == text.encode()
+        for module in BOTH:
+            assert module.b64url_decode(text) == module.b64url_decode(text.encode()) == data, length
+            assert module.b64url_bytes(data) == text.encode()
+            assert type(module.b64url_decode(text)) is type(module.b64url_bytes(data)) is bytes
         assert len(text) == (length * 4 + 2) // 3 and '=' not in text and '+' not in text and '/' not in text
     assert b64url_encode(b'\xfb\xff\xbf') == '-_-_'
 
@@ -235,18 +256,30 @@ def test_T3_base64url_that_is_not_canonical_is_a_value_error():
             'AA%3D', 'AAA\xe9', '\xe9', 'AAAA\u2028', '\uff21AAA', 'AAAA-', 'A\x80AA', 'AAAAA', '!!!!', '?AAA', 'AA?A',
             'AAAA==AAAA',
             '====', '\\', 'AA"A', '-', '_', '\U0001f511AAA']
-    for text in rows:
-        assert error_of(b64url_decode, text) is ValueError, repr(text)
-        assert error_of(b64url_decode, text.encode()) is ValueError, repr(text)
-    for data in (b'\xff', b'AA\xff\xff', b'AAA\xc0', b'\x80\x80\x80\x80'):
-        assert error_of(b64url_decode, data) is ValueError, data
+    for module in BOTH:
+        for text in rows:
+            assert error_of(module.b64url_decode, text) is ValueError, repr(text)
+            assert error_of(module.b64url_decode, text.encode()) is ValueError, repr(text)
+        for data in (b'\xff', b'AA\xff\xff', b'AAA\xc0', b'\x80\x80\x80\x80'):
+            assert error_of(module.b64url_decode, data) is ValueError, data
+
+
+def test_T3_every_byte_has_one_meaning_or_none_in_base64url():
+    alphabet = b'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_'
+    for module in BOTH:
+        for byte in range(256):
+            text = b'AAA' + bytes([byte])
+            expected = bytes([0, 0, alphabet.find(text[3:])]) if text[3:] in alphabet else ValueError
+            assert error_of(module.b64url_decode, text) == expected, byte
 
 
 def test_T3_only_one_of_the_spellings_with_other_unused_bits_is_taken():
     alphabet = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_'
-    assert [c for c in alphabet if error_of(b64url_decode, 'A' + c) is not ValueError] == ['A', 'Q', 'g', 'w']
-    assert len([c for c in alphabet if error_of(b64url_decode, 'AA' + c) is not ValueError]) == 16
-    assert error_of(b64url_decode, '') == b''
+    for module in BOTH:
+        taken = [c for c in alphabet if error_of(module.b64url_decode, 'A' + c) is not ValueError]
+        assert taken == ['A', 'Q', 'g', 'w']
+        assert len([c for c in alphabet if error_of(module.b64url_decode, 'AA' + c) is not ValueError]) == 16
+        assert error_of(module.b64url_decode, '') == b''
 
 
 def test_B4_base64_with_padding_is_as_strict():

@@ -1,4 +1,5 @@
 """One verdict on every JSON text and value, on both Pythons; tests/interop goes on with thousands of them."""
+from dotlatch import noviper, portable
 from dotlatch.strictjson import dumps, loads
 
 
@@ -41,6 +42,9 @@ def test_T4_texts_that_are_json_are_read():
 NOT_JSON = [
     b'', b' ', b'\n', b'nul', b'nulll', b'null null', b'True', b'None', b'NaN', b'Infinity', b'-Infinity', b'nan',
     b'inf', b'undefined',
+    b't', b'tru', b'trux', b'truE', b'[t]', b'[tru]', b'[true', b'{"a":t}', b'[t"":1]', b'f', b'fals', b'falsx',
+    b'[fals]', b'n', b'nulx', b'[nul]', b'{"a":n}', b'[n,1,2]', b'[f[1]]', b'[tru,1]', b'-"a"', b'[-"a"]', b'[-[]]',
+    b'{"a":-}', b'-t', b'\x0b1', b'1\x0c',
     b"'a'", b'"a', b'a"', b'"a" "b"', b'"\\x41"', b'"\\"', b'"\\u12"', b'"\\u12g4"', b'"\\u 123"', b'"\\u+123"',
     b'"\\U00000041"', b'"\\\'"', b'"\\a"', b'"\\0"',
     b'"\n"', b'"\t"', b'"\0"', b'"a\x1fb"', b'["\n" ]', b'{"\r":1 }', b'\\n', b'[\\n]', b'[\\u0031]', b'[1\\u0031]',
@@ -168,6 +172,26 @@ def test_what_json_cannot_carry_is_a_type_error():
             {'a': infinity}, [[infinity]], {'a': {1: 2}}]
     for value in rows:
         assert verdict(dumps, value) is TypeError, (value, verdict(dumps, value))
+
+
+def test_what_is_called_plain_is_made_of_six_types_and_nothing_else():
+    class Text(str):
+        pass
+
+    class Table(dict):
+        pass
+
+    plain = [{}, [], {'a': 'b', 'n': 1 << 70, 't': True, 'z': None}, [1, 'a', False, None], {'a': {'b': [{'c': []}]}},
+             [[[[[]]]]], {'': {'': {'': {'': {'a': 1}}}}}, 'a', 1, None, True]
+    other = [1.5, b'a', (), {1, 2}, object, Table(), {1: 2}, {'a': 1, None: 2}, {b'a': 1},
+             {True: 1}, {('a',): 1}, [1.5], {'a': 1.5}, {'a': b'a'}, [()], {'a': (1, 2)}, [{1}], [Table()],
+             {'a': [{'b': {2: 3}}]}, Text('a'), [Text('a')], {'a': Text('a')}, {Text('a'): 1}, {'a': [[object()]]},
+             [[[[[[]]]]]]]
+    for module in (portable, noviper):
+        for value in plain:
+            assert module.is_plain(value, 4) is True, value
+        for value in other:
+            assert module.is_plain(value, 4) is False, value
 
 
 def test_a_named_tuple_is_a_list_or_refused_and_never_something_unreadable():
