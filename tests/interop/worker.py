@@ -13,7 +13,7 @@ sys.path[:0] = sys.argv[2:]
 if sys.argv[1] == 'no-viper':
     sys.modules['dotlatch.viper'] = sys  # which has none of its names, so that they cannot be imported
 
-from dotlatch import passwords, strictjson, tokens  # noqa: E402
+from dotlatch import passwords, portable, recovery, sha1, strictjson, tokens, totp  # noqa: E402
 
 if sys.argv[1] == 'no-viper':
     from dotlatch import noviper, on_micropython
@@ -62,7 +62,47 @@ def check_url(key, url):
     return b'yes' if tokens.check_url(url.decode(), key) else b'no'
 
 
+def totp_code(stored, step):
+    return totp.load(stored.decode()).code_at(int(step)).encode()
+
+
+def totp_verify(stored, time, code, last_step):
+    kept = portable._wall_clock, portable._epoch
+    portable._wall_clock, portable._epoch = lambda: int(time), 0
+    try:
+        return b'%d' % (totp.load(stored.decode()).verify(code.decode(), int(last_step)) or 0)
+    finally:
+        portable._wall_clock, portable._epoch = kept
+
+
+def totp_uri(stored, name, issuer):
+    return totp.load(stored.decode()).uri(name.decode(), issuer.decode()).encode()
+
+
+def b32_encode(octets):
+    return totp.b32_encode(octets).encode()
+
+
+def b32_decode(text):
+    return totp.b32_decode(text.decode())
+
+
+def portable_sha1(octets):
+    return sha1.sha1(octets).digest()
+
+
+def make_codes(count):
+    codes, kept = recovery.make(int(count))
+    return '\n'.join(codes + [kept]).encode()
+
+
+def spend(code, kept):
+    return (recovery.spend(code.decode(), kept.decode()) or 'none').encode()
+
+
 FUNCTIONS = {
+    'totp_code': totp_code, 'totp_verify': totp_verify, 'totp_uri': totp_uri, 'b32_encode': b32_encode,
+    'b32_decode': b32_decode, 'sha1': portable_sha1, 'make_codes': make_codes, 'spend': spend,
     'python': python, 'loads': loads, 'encode': encode, 'decode': decode, 'decode_typ': decode_typ, 'pbkdf2': pbkdf2,
     'hash_password': hash_password, 'verify_password': verify_password, 'sign_url': sign_url, 'check_url': check_url}
 
