@@ -1,21 +1,29 @@
 """A device console behind a login: see how the device is doing, switch its light, change the password, log out.
+Programs come with API keys, which are made and revoked on a page of their own.
 
 The same file runs on a Pico or an ESP32 (copy it there as main.py), under MicroPython on a computer, and on CPython
 with Microdot's own server (``python main.py``), uvicorn (asgi.py) or gunicorn (wsgi.py).
 
 It reads three settings from the environment where there is one: HOST (default 127.0.0.1 on a computer, every address
-on a board), PORT (8000 on a computer, 80 on a board) and CONSOLE_DATA, the folder of users.json and secret.key.
+on a board), PORT (8000 on a computer, 80 on a board) and CONSOLE_DATA, the folder of users.json, keys.json and
+secret.key.
 """
 import gc
 import os
 import sys
 
+if hasattr(gc, 'threshold'):
+    gc.threshold(16384)  # on a board: what importing leaves behind would lie between what stays, and no page would fit
+
 from microdot import Microdot, redirect
 
+from dotlatch.apikeys import FileKeys
+from dotlatch.auth import APIKeyAuth, any_of
 from dotlatch.files import load_or_create
 from dotlatch.http import form, source
 from dotlatch.login import Login
-from dotlatch.portable import b64url_encode, random_bytes, run, uptime_ms
+from dotlatch.passwords import WeakPassword, check_strength
+from dotlatch.portable import b64url_encode, now, random_bytes, run, uptime_ms
 from dotlatch.session import Session
 from dotlatch.throttle import Throttle
 from dotlatch.users import FileUsers
@@ -26,7 +34,9 @@ except ImportError:
     machine = None  # no board: the sensor and the light are simulated
 
 STARTED = 0 if machine else uptime_ms()
-SHORTEST_PASSWORD = 15  # NIST SP 800-63B-4 section 3.1.1.2, for a password that stands alone
+DEVICE = 'greenhouse console'  # a word of it is no password
+SCOPES = ('read', 'light')     # what a user may do, and what a key may be given
+DAY = 24 * 3600
 
 
 def setting(name, default):
@@ -86,10 +96,11 @@ def create_app(app):
     folder = setting('CONSOLE_DATA', '')
     if folder and not folder.endswith('/'):
         folder += '/'
-    users = FileUsers(folder + 'users.json', max_users=20)
+    users = FileUsers(folder + 'users.json', max_users=20, check_password=check_password)
     if not len(users):
         run(first_account(users))
     Session(app, secret_key=load_or_create(folder + 'secret.key'), revoked_path=folder + 'revoked.json')
+    keys = FileKeys(folder + 'keys.json', prefix='console', max_keys=20)
     login = Login()
     throttle = Throttle()
     device = Device()
@@ -97,6 +108,8 @@ def create_app(app):
     @login.user_loader
     async def load_user(user_id):
         return users.get_by_id(user_id)
+
+    auth = any_of(login, APIKeyAuth(keys, load_user))
 
     @app.get('/login')
     async def login_form(request):
@@ -131,15 +144,15 @@ def create_app(app):
         return page('Device', INDEX, **figures)
 
     @app.get('/figures')
-    @login
+    @auth.requires('read')
     async def figures(request):
         return device.figures()
 
     @app.post('/light')
-    @login
+    @auth.requires('light')
     async def light(request):
         device.switch(form(request).get('light') == 'on')
-        return redirect('/', 303)
+        return device.figures() if hasattr(request.g, 'api_key') else redirect('/', 303)
 
     @app.get('/password')
     @login.fresh
@@ -152,22 +165,48 @@ def create_app(app):
         user = request.g.current_user
         fields = form(request)
         new = fields.get('new', '')
-        problem = None
-        if len(new) < SHORTEST_PASSWORD:
-            problem = 'The new password needs at least %d characters; a few words will do.' % SHORTEST_PASSWORD
-        elif len(new) > 1000:
-            problem = 'The new password is too long.'
-        elif new != fields.get('again'):
+        if new != fields.get('again'):
             problem = 'The two new passwords differ.'
         elif throttle.attempt(user.name, source(request)):
             problem = 'Too many attempts. Try again later.'
-        elif await users.authenticate(user.name, fields.get('current', '')) is None:
-            problem = 'The current password is wrong.'
+        else:
+            try:
+                right = await users.change_password(user, fields.get('current', ''), new)
+                problem = None if right else 'The current password is wrong.'
+            except ValueError as error:
+                right, problem = True, 'That will not do: %s.' % error
+            if right:
+                throttle.succeeded(user.name, source(request))
         if problem:
             return page('Change password', PASSWORD, problem, 400, name=user.name)
-        throttle.succeeded(user.name, source(request))
-        await users.set_password(user, new)
         return await login.login_user(request, user)  # everybody else who is logged in as this user is not any more
+
+    @app.get('/keys')
+    @login.fresh
+    async def list_keys(request):
+        return keys_page(keys.of_user(request.g.current_user))
+
+    @app.post('/keys')
+    @login.fresh
+    async def make_key(request):
+        user = request.g.current_user
+        fields = form(request)
+        days = fields.get('days', '')
+        time = now()
+        try:
+            if days not in ('', '30', '365') or (days and time is None):
+                raise ValueError('a key ends in 30 days, in a year or never')
+            text = keys.create(user, fields.get('name', '').strip(), [scope for scope in SCOPES if scope in fields],
+                               time + int(days) * DAY if days else None)
+        except ValueError as error:
+            return keys_page(keys.of_user(user), 'That will not do: %s.' % error, 400)
+        return keys_page(keys.of_user(user), new=text)
+
+    @app.post('/keys/revoke')
+    @login.fresh
+    async def revoke_key(request):
+        keys.revoke(form(request).get('id', ''), request.g.current_user)
+        return redirect('/keys', 303)
 
     @app.errorhandler(404)
     async def not_found(request):
@@ -176,36 +215,49 @@ def create_app(app):
     return app
 
 
+async def check_password(password, context):
+    await check_strength(password, context + (DEVICE,))
+
+
 async def first_account(users):
     """Make the account ``admin``: no device leaves with a password that another one has."""
-    password = asked = ask_password()
-    if password is None:
-        letters = b64url_encode(random_bytes(24)).lower().replace('-', '').replace('_', '')
-        password = '-'.join([letters[i:i + 4] for i in (0, 4, 8, 12, 16)])
-    try:
-        await users.create('admin', password, ['admin'])
-    except ValueError:
-        return  # another process of this server was quicker
+    asked = await ask_password()
+    while True:
+        password = asked or made_up()
+        try:
+            await users.create('admin', password, SCOPES)
+            break
+        except WeakPassword:
+            pass  # one in a thousand that are made up is taken for a common one
+        except ValueError:
+            return  # another process of this server was quicker
     if asked is None:
         print('\nThe account is made, and this is the only time its password is shown:')
         print('name: admin')
         print('password: ' + password + '\n')
 
 
-def ask_password():
+def made_up():
+    letters = b64url_encode(random_bytes(24)).lower().replace('-', '').replace('_', '')
+    return '-'.join([letters[i:i + 4] for i in (0, 4, 8, 12, 16)])
+
+
+async def ask_password():
     """Return a password typed twice, or ``None`` where there is no terminal to ask on."""
     if not hasattr(sys.stdin, 'isatty') or not sys.stdin.isatty():
         return None
     from getpass import getpass
     print('This console has no account yet. Choose a password for the account "admin".')
     while True:
-        password = getpass('Password, at least %d characters: ' % SHORTEST_PASSWORD)
-        if len(password) < SHORTEST_PASSWORD:
-            print('That is too short: a few words will do.')
-        elif password == getpass('And once more: '):
+        password = getpass('Password, at least 15 characters: ')
+        try:
+            await check_password(password, ('admin',))
+        except WeakPassword as problem:
+            print('That will not do: %s.' % problem)
+            continue
+        if password == getpass('And once more: '):
             return password
-        else:
-            print('These two differ.')
+        print('These two differ.')
 
 
 # --- the pages ------------------------------------------------------------------------------------
@@ -216,9 +268,17 @@ def escape(text):
     return text
 
 
+def fill(html, **values):
+    """Put each value where its name stands, and nothing where a value looks like one."""
+    parts = html.split('{')
+    for i in range(1, len(parts)):
+        name, found, rest = parts[i].partition('}')
+        parts[i] = escape(values[name]) + rest if found and name in values else '{' + parts[i]
+    return ''.join(parts)
+
+
 def page(title, body, problem=None, status=200, headers=None, **values):
-    for name in values:
-        body = body.replace('{' + name + '}', escape(values[name]))
+    body = fill(body, **values) if values else body
     if problem:
         body = body.replace('</h1>', '</h1><p class="problem" role="alert">' + escape(problem) + '</p>', 1)
     all_headers = {
@@ -245,8 +305,8 @@ HEAD = '''<!doctype html>
 main{max-width:34rem;margin:0 auto;padding:2rem 1rem}h1{font-size:1.5rem;margin:0 0 1rem}
 form,.card{background:var(--card);border:1px solid var(--line);border-radius:12px;padding:1.25rem;margin:0 0 1rem}
 label{display:block;margin:0 0 .9rem;font-weight:600}.check{display:flex;gap:.5rem;font-weight:400}
-input:not([type=checkbox]){display:block;width:100%;margin-top:.25rem;padding:.65rem .75rem;font:inherit;color:inherit;
-background:var(--page);border:1px solid var(--line);border-radius:8px}
+input:not([type=checkbox]),select{display:block;width:100%;margin-top:.25rem;padding:.65rem .75rem;font:inherit;
+color:inherit;background:var(--page);border:1px solid var(--line);border-radius:8px}
 button{width:100%;padding:.7rem;font:inherit;font-weight:600;color:var(--on);background:var(--main);border:0;
 border-radius:8px;cursor:pointer}.quiet{background:none;color:var(--text);border:1px solid var(--line)}
 :focus-visible{outline:3px solid var(--main);outline-offset:2px}a{color:var(--main)}
@@ -256,6 +316,8 @@ dd{margin:0;font-size:1.35rem;font-variant-numeric:tabular-nums}
 color:var(--bad);border-radius:8px;padding:.7rem 1rem}
 .row{display:flex;gap:1rem;align-items:center;justify-content:space-between;margin:0 0 1rem}.row h1{margin:0}
 .row form{border:0;padding:0;margin:0;background:none}.row button{width:auto}.soft{color:var(--soft)}
+.card .row{margin:0}.card p{margin:0 0 .5rem;overflow-wrap:anywhere}.card p:last-child{margin:0}
+::placeholder{color:var(--soft);opacity:1}
 </style></head><body><main>
 '''
 
@@ -279,7 +341,7 @@ INDEX = '''<div class="row"><h1>Device</h1><form method="post" action="/logout">
 </dl></div>
 <form method="post" action="/light">
 <button name="light" id="switch" value="{switch}">Switch the light {switch}</button></form>
-<p class="soft">Logged in as {name}. <a href="/password">Change password</a></p>
+<p class="soft">Logged in as {name}. <a href="/keys">API keys</a>, <a href="/password">Change password</a></p>
 <script>
 setInterval(async () => {
   const answer = await fetch('/figures', {headers: {Accept: 'application/json'}}).catch(() => null)
@@ -301,11 +363,62 @@ PASSWORD = '''<h1>Change password</h1>
 aria-describedby="hint"></label>
 <label>New password again <input name="again" type="password" autocomplete="new-password" minlength="15" required>
 </label>
-<p id="hint" class="soft">At least 15 characters; a few words will do. Changing it logs out every other browser.</p>
+<p id="hint" class="soft">At least 15 characters: four or five words that you pick at random, say. Changing it logs out
+every other browser.</p>
 <button>Change password</button>
 </form>
 <p><a href="/">Back</a></p>
 '''
+
+KEYS = '''<h1>API keys</h1>
+{new}<form method="post" action="/keys">
+<label>Name <input name="name" maxlength="64" autocomplete="off" placeholder="What will use it" required></label>
+<label class="check"><input name="read" type="checkbox" checked> May read the figures</label>
+<label class="check"><input name="light" type="checkbox"> May switch the light</label>
+<label>Ends <select name="days">{ends}<option value="">never</option></select></label>
+<button>Make a key</button>
+</form>
+{keys}<p><a href="/">Back</a></p>
+'''
+
+ENDS = '<option value="30">in 30 days</option><option value="365">in a year</option>'
+
+NEW_KEY = '''<div class="card" role="status"><p>Your new key. It is shown this once, so copy it now:</p>
+<p><code>{key}</code></p><p class="soft">Programs send it as the header X-API-Key, to /figures for one.</p></div>
+'''
+
+KEY = '''<div class="card"><div class="row"><div><p><b>{name}</b></p>
+<p class="soft">{scopes}<br>Last used: {used}<br>{end}</p></div>
+<form method="post" action="/keys/revoke"><button class="quiet" name="id" value="{id}">Revoke</button></form>
+</div></div>
+'''
+
+
+def keys_page(keys, problem=None, status=200, new=None):
+    cards = [fill(KEY, name=key.name, scopes='Scopes: ' + (', '.join(key.scopes) or 'none'),
+                  used=ago(key.last_used), end=until(key), id=key.id) for key in keys]
+    body = KEYS.replace('{ends}', ENDS if now() else '').replace('{new}', fill(NEW_KEY, key=new) if new else '')
+    return page('API keys', body.replace('{keys}', ''.join(cards)), problem, status)
+
+
+def ago(time):
+    if time is None:
+        return 'never'
+    seconds = (now() or 0) - time
+    if not time or seconds < 0:
+        return 'while the clock was not right'
+    return 'in the last hour' if seconds < 2 * 3600 else span(seconds) + ' ago'
+
+
+def until(key):
+    if key.expires is None:
+        return 'Never ends'
+    return 'Has ended, or the clock is not set' if key.is_expired() else 'Ends in ' + span(key.expires - now())
+
+
+def span(seconds):
+    return '%d days' % (seconds // DAY) if seconds >= 2 * DAY else '%d hours' % (seconds // 3600)
+
 
 if __name__ == '__main__':
     on_board = sys.platform not in ('linux', 'darwin', 'win32')

@@ -31,11 +31,13 @@ class Browser:
         body = '&'.join([name + '=' + encode(value) for name, value in form.items()])
         return await self.send(step, 'POST', path, body, **options)
 
-    async def send(self, step, method, path, body='', cookies=None):
+    async def send(self, step, method, path, body='', cookies=None, key=None):
         cookies = self.cookies if cookies is None else cookies
         host = '127.0.0.1:{}'.format(PORT)
         lines = [method + ' ' + path + ' HTTP/1.1', 'Host: ' + host, 'Origin: http://' + host,
                  'Sec-Fetch-Site: same-origin', 'Accept: text/html']
+        if key:
+            lines.append('X-API-Key: ' + key)
         if cookies:
             pairs = [name + '=' + value for name, value in cookies.items()]
             lines.append('Cookie: ' + '; '.join(pairs))
@@ -82,10 +84,20 @@ async def visit(browser, password, new_password):
     await browser.get('the page', '/')
     await browser.post('the light', '/light', {'light': 'on'})
     await browser.get('the page with the light on', '/')
+    await browser.post('a common password', '/password', {
+        'current': password, 'new': 'correct horse battery staple', 'again': 'correct horse battery staple'})
     await browser.post('another password', '/password', {
         'current': password, 'new': new_password, 'again': new_password})
     await browser.get('after the change', '/')
     await browser.get('the cookie from before the change', '/', cookies=before_change)
+    await browser.get('no keys yet', '/keys')
+    await browser.post('a new key', '/keys', {'name': 'Weather display', 'read': 'on', 'days': ''})
+    key = browser.steps[-1]['body'].split('<code>')[1].split('</code>')[0]
+    await browser.get('the figures by key', '/figures', cookies={}, key=key)
+    await browser.post('the light by key', '/light', {'light': 'on'}, cookies={}, key=key)
+    await browser.get('the keys', '/keys')
+    await browser.post('revoke the key', '/keys/revoke', {'id': key.split('_')[1]})
+    await browser.get('the figures by a revoked key', '/figures', cookies={}, key=key)
     before_logout = browser.cookies.copy()
     await browser.post('log out', '/logout', {})
     await browser.get('after the logout', '/')

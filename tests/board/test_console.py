@@ -9,7 +9,7 @@ from .pico import Pico
 
 CONSOLE = library.ROOT / 'examples' / 'console'
 CLIENT = Path(__file__).with_name('console_client.py')
-NEW_PASSWORD = 'correct horse battery staple'
+NEW_PASSWORD = 'tulip harbour nine lantern'
 LOGIN = '/login?next=/'
 
 
@@ -63,9 +63,17 @@ def on_micropython(record_property):
     ('the page', 200, None),
     ('the light', 303, '/'),
     ('the page with the light on', 200, None),
+    ('a common password', 400, None),
     ('another password', 302, '/'),
     ('after the change', 200, None),
     ('the cookie from before the change', 302, LOGIN),
+    ('no keys yet', 200, None),
+    ('a new key', 200, None),
+    ('the figures by key', 200, None),
+    ('the light by key', 403, None),
+    ('the keys', 200, None),
+    ('revoke the key', 303, '/keys'),
+    ('the figures by a revoked key', 401, None),
     ('log out', 303, '/login'),
     ('after the logout', 302, LOGIN),
     ('the cookie from before the logout', 302, LOGIN),
@@ -98,6 +106,17 @@ def test_the_cookies_are_gone_after_the_logout(visit):
 def test_the_password_is_shown_at_the_first_start_only(visit):
     assert 'password: ' in visit.first_start
     assert 'password: ' not in visit.second_start
+
+
+def test_a_key_is_shown_once_and_there_is_memory_left(visit):
+    secret = visit.steps['a new key']['body'].split('<code>console_')[1][13:45]
+    assert len(secret) == 32 and secret not in visit.steps['the keys']['body']
+    assert 'Weather display' in visit.steps['the keys']['body']
+    assert 'Last used: ' in visit.steps['the keys']['body'] and 'never<br>' not in visit.steps['the keys']['body']
+    free = json.loads(visit.steps['the figures by key']['body'])['memory']
+    print('figure: free memory of the console after all its pages: ' + free)
+    assert int(free.split()[0]) > 40
+    assert b'keys.json' in visit.flash and secret.encode() not in visit.flash
 
 
 def test_no_password_is_in_the_flash(visit):

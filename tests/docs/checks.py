@@ -376,6 +376,28 @@ async def auth_optional(example):
     assert 'Basic' in refused.headers['WWW-Authenticate']
 
 
+async def auth_any_of(example):
+    anna = await add_anna(example['users'])
+    client = example.client()
+    refused = await get(client, '/state')
+    assert refused.status_code == 401 and len(refused.headers['WWW-Authenticate']) == 2
+    assert (await get(client, '/state', basic('anna', GOOD))).status_code == 403
+    anna.scopes = ['read']
+    assert (await get(client, '/state', basic('anna', GOOD))).status_code == 200
+    token = example['tokens'].encode({'sub': 'pump-7'}, example['key'], typ='device+jwt')
+    forbidden = await get(client, '/state', {'Authorization': 'Bearer ' + token})
+    assert forbidden.status_code == 403 and 'scope="read"' in forbidden.headers['WWW-Authenticate']
+
+
+async def auth_cors(example):
+    client = example.client()
+    for path in ('/', '/state', '/temperature'):
+        for origin, allowed in (('https://shop.example', 'https://shop.example'), ('https://evil.example', None)):
+            refused = await get(client, path, {'Origin': origin})
+            assert refused.status_code == 401 and refused.headers['WWW-Authenticate']
+            assert refused.headers.get('Access-Control-Allow-Origin') == allowed
+
+
 # --- login ------------------------------------------------------------------------------------------
 
 async def login_form(example):
@@ -676,3 +698,357 @@ async def digest_hidden(example):
     hidden = example['make_userhash']('anna', 'Greenhouse')
     answer = await _digest_answer(example, 'another fine password', username=hidden, more=', userhash=true')
     assert answer.text == 'Hello, anna'
+
+
+# --- totp -------------------------------------------------------------------------------------------
+
+def _code(example):
+    from dotlatch.totp import current_step
+    return example['totp'].code_at(current_step())
+
+
+async def _form(client, path, **fields):
+    body = '&'.join(['%s=%s' % (name, fields[name]) for name in fields])
+    return await client.post(path, headers={'Content-Type': 'application/x-www-form-urlencoded'}, body=body)
+
+
+async def _opens_once(example, path):
+    client = example.client()
+    code = _code(example)
+    wrong = '000000' if code[0] > '0' else '999999'
+    for given, status in (('', 403), (wrong, 403), (code[:5], 403), (code, 200), (code, 403)):
+        assert (await _form(client, path, code=given)).status_code == status, (given, status)
+
+
+async def totp_door(example):
+    uri = example.printed[0]
+    assert len(uri.split('secret=')[1].split('&')[0]) == 32
+    example.shows(uri.split('?')[0])
+    example.shows(uri[uri.index('&issuer='):])
+    await _opens_once(example, '/door')
+
+
+async def totp_setup(example):
+    from dotlatch.totp import current_step, load
+    user = {'id': 'bert'}
+    uri, secret = example['begin'](user)
+    assert secret in uri and 'totp' not in user
+    assert example['confirm'](user, '') is False and 'totp' not in user
+    code = load(user['totp_new']).code_at(current_step())
+    assert example['confirm'](user, code) is True and 'totp_new' not in user
+    assert load(user['totp']).verify(code, user['totp_step']) is None
+
+
+async def totp_file(example):
+    use = example['use_in_file']
+    assert [use({'id': 'anna'}, step) for step in (5, 5, 4, 6, 6)] == [True, False, False, True, False]
+    assert use({'id': 'bert'}, 5) is True
+
+
+async def totp_memory(example):
+    from dotlatch import portable
+    client = example.client()
+    assert (await _form(client, '/window', code=_code(example))).status_code == 403  # just started
+    example['used']._began -= 90000
+    await _opens_once(example, '/window')
+    assert portable.now() is not None
+
+
+async def totp_clock(example):
+    from dotlatch import portable
+    kept = portable._wall_clock
+    portable._wall_clock = lambda: 0
+    try:
+        for path in ('/door', '/window'):
+            assert (await _form(example.client(), path, code='123456')).status_code == 503
+    finally:
+        portable._wall_clock = kept
+
+
+async def totp_recovery(example):
+    codes = '\n'.join(example.printed).split('\n')[-10:]
+    client = example.client()
+    answer = await _form(client, '/recover', code=codes[3].lower())
+    assert answer.status_code == 200 and answer.text == 'Welcome. 9 codes are left.'
+    for code in (codes[3], 'ABCD-ABCD-ABCD-ABCD', ''):
+        assert (await _form(client, '/recover', code=code)).status_code == 403
+    assert (await _form(client, '/recover', code=codes[0])).text == 'Welcome. 8 codes are left.'
+
+
+# --- fleet, jwks, tokens as logins ------------------------------------------------------------------
+
+def _bearer(token):
+    return {'Authorization': 'Bearer ' + token}
+
+
+async def tokens_login(example):
+    from microdot.test_client import TestClient
+    client = TestClient(example['api'])
+    token = example.printed[-1]
+    assert (await get(client, '/temperature', _bearer(token))).json == {'celsius': 21, 'for': 'pump-7'}
+    encode, claims, key = example['tokens'].encode, example['claims'], example['key']
+    for other in (encode(claims, key, typ='at+jwt'), encode(claims, key, ttl=3600), encode({}, key, 'at+jwt', 3600)):
+        assert (await get(client, '/temperature', _bearer(other))).status_code == 401
+
+
+async def tokens_user(example):
+    from microdot.test_client import TestClient
+    client = TestClient(example['api'])
+    for scope, status in (('read', 200), ('write', 403), (None, 200)):
+        claims = {'sub': 'pump-7', 'aud': 'greenhouse'}
+        if scope:
+            claims['scope'] = scope
+        token = example['tokens'].encode(claims, example['key'], typ='at+jwt', ttl=60)
+        answer = await get(client, '/temperature', _bearer(token))
+        assert answer.status_code == status and (status == 403 or answer.json['for'] == 7), scope
+
+
+async def fleet_script(example):
+    from dotlatch import fleet, portable
+    client = example.client()
+    answer = await get(client, '/pressure', _bearer(example['token']))
+    assert answer.json == {'bar': 2, 'for': 'Anna'}
+    example.shows('{"bar": 2, "for": "Anna"}')
+    master = example['master_key']
+    for key, board_id in ((master, 'pump-8'), (master + b'x', 'pump-7')):
+        token = fleet.issue(key, board_id, 'anna', ['read'])
+        assert (await get(client, '/pressure', _bearer(token))).status_code == 401
+    example.fails(fleet.FleetAuth, example['key'] + '\n', 'pump-7')
+    kept = portable._wall_clock
+    portable._wall_clock = lambda: 0
+    try:
+        answer = await get(client, '/pressure', _bearer(example['token']))
+        example.shows('WWW-Authenticate: ' + answer.headers['WWW-Authenticate'])
+    finally:
+        portable._wall_clock = kept
+
+
+async def fleet_central(example):
+    from microdot.test_client import TestClient
+    central = example['central']
+
+    @central.post('/enter')
+    async def enter(request):
+        return await example['login'].login_user(request, {'id': 7})
+
+    client = TestClient(central)
+    assert (await get(client, '/boards/pump-7')).headers['Location'] == '/login?next=/boards/pump-7'
+    await client.post('/enter')
+    page = (await get(client, '/boards/pump-7?next=/log')).text
+    assert 'action="http://pump-7.lan/fleet"' in page and 'value="/log"' in page
+    return page.split('name="token" value="')[1].split('"')[0]
+
+
+async def fleet_board(example):
+    token = await fleet_central(example)
+    client = example.client()
+    answer = await get(client, '/', {'Accept': 'text/html'})
+    assert answer.headers['Location'] == 'https://central.lan/boards/pump-7?next=/'
+    for origin, status in (('http://evil.lan', 403), ('https://central.lan', 303), ('https://central.lan', 401)):
+        answer = await client.post('/fleet', body='token=' + token, headers={
+            'Origin': origin, 'Content-Type': 'application/x-www-form-urlencoded'})
+        assert answer.status_code == status, origin
+    assert (await get(client, '/')).text == 'Hello, Anna'
+    assert (await get(example.client(), '/', _bearer(example['token']))).text == 'Hello, Anna'
+    assert (await get(example.client(), '/pressure', _bearer(token))).status_code == 401
+
+
+def _published(example):
+    """Stands in for the provider: publishes a key, and returns a function that makes tokens with it."""
+    import json
+    import time
+
+    import jwt
+    from cryptography.hazmat.primitives.asymmetric import ec
+
+    private = ec.generate_private_key(ec.SECP256R1())
+    entry = jwt.algorithms.ECAlgorithm.to_jwk(private.public_key(), as_dict=True)
+    text = json.dumps({'keys': [{'kid': '1', 'kty': 'EC', 'crv': 'P-256', 'x': entry['x'], 'y': entry['y']}]}).encode()
+    example['keys']._fetch = lambda url, timeout: text
+
+    def make(**changed):
+        claims = {'iss': 'https://login.example', 'aud': 'greenhouse', 'sub': 'anna@example', 'scope': 'read',
+                  'exp': int(time.time()) + 60}
+        claims.update(changed)
+        return jwt.encode(claims, private, 'ES256', headers={'kid': '1'})
+    return make
+
+
+async def jwks_issuer(example):
+    from dotlatch.server import jwks
+    client = example.client()
+
+    def refuse(url, timeout):
+        raise ConnectionRefusedError(111, 'Connection refused')
+
+    said = []
+    jwks.warn = said.append
+    example['keys']._fetch = refuse
+    make = _published(example)
+    example['keys']._fetch, good = refuse, example['keys']._fetch
+    assert (await get(client, '/temperature', _bearer(make()))).status_code == 503
+    example.shows(said[0])
+    example['keys']._fetch, example['keys']._next = good, 0
+    assert (await get(client, '/temperature', _bearer(make()))).json == {'celsius': 21, 'for': 'anna@example'}
+    for token in (make(aud='doors'), make(iss='https://evil.example'), make(exp=1)):
+        assert (await get(client, '/temperature', _bearer(token))).status_code == 401
+    example.fails(jwks.Issuer, 'https://login.example', 'greenhouse', example['keys'], ['HS256'])
+
+
+async def jwks_users(example):
+    make = _published(example)
+    answer = await get(example.client(), '/temperature', _bearer(make()))
+    assert answer.json == {'celsius': 21, 'for': 7}
+    assert (await get(example.client(), '/temperature', _bearer(make(scope='write')))).status_code == 403
+    assert (await get(example.client(), '/temperature', _bearer(make(sub='bert@example')))).status_code == 401
+
+
+async def jwks_claims(example):
+    make = _published(example)
+    app, bearer = example.app, example['bearer']
+
+    @app.get('/name')
+    @bearer
+    async def name(request):
+        return request.g.current_user
+
+    assert (await get(example.client(), '/name', _bearer(make()))).text == 'anna@example'
+    assert (await get(example.client(), '/name', _bearer(make(aud='doors')))).status_code == 401
+
+
+# --- guard ------------------------------------------------------------------------------------------
+
+async def guard_app(example):
+    await _basic_page(example)
+    client = example.client()
+    assert (await get(client, '/health')).text == 'fine'
+    assert (await get(client, '/nowhere')).status_code == 401
+    assert (await get(client, '/nowhere', basic('anna', GOOD))).status_code == 404
+
+
+async def guard_login(example):
+    from microdot.test_client import TestClient
+    await add_anna(example['users'])
+    client = TestClient(example['site'])
+    assert (await get(client, '/')).headers['Location'] == '/login?next=/'
+    assert (await get(client, '/', {'Accept': 'application/json'})).status_code == 401
+    assert (await get(client, '/login')).status_code == 200
+    assert (await get(client, '/', basic('anna', GOOD))).text == 'Hello, anna'
+
+
+# --- WebSockets, proxies ----------------------------------------------------------------------------
+
+ORIGIN = 'http://example.com:1234'  # of Microdot's test client
+
+
+async def _heard(client, path, headers, message):
+    """What a WebSocket says first; None when it does not open."""
+    heard = []
+
+    def talk():
+        heard.append((yield message))
+
+    await client.websocket(path, talk, headers=dict(headers))
+    return heard[0] if heard else None
+
+
+async def websocket_live(example):
+    anna = await add_anna(example['users'])
+    login, client = example['login'], example.client()
+
+    @example.app.get('/in')
+    async def log_in(request):
+        return await login.login_user(request, anna)
+
+    @example.app.get('/out')
+    async def log_out(request):
+        await login.logout_user(request)
+        return 'bye'
+
+    await get(client, '/in')
+    cookie = {'Cookie': 'session=' + cookie_of(client)}
+    for origin, expected in ((ORIGIN, 'anna says hi'), ('http://evil.example', None), ('null', None)):
+        assert await _heard(client, '/ws', dict(cookie, Origin=origin), 'hi') == expected, origin
+    assert await _heard(client, '/ws', cookie, 'hi') is None
+    await get(client, '/out')
+    assert await _heard(client, '/ws', dict(cookie, Origin=ORIGIN), 'hi') is None
+
+
+before_websocket_live = before_websocket_allow = before_websocket_ticket = cheap_hashes
+before_websocket_hosts = cheap_hashes
+
+
+async def websocket_allow(example):
+    assert example.app._allowed_origins == ('https://app.example',)
+
+
+async def websocket_ticket(example):
+    from dotlatch import tokens
+    anna = await add_anna(example['users'])
+    client = example.client()
+    token = tokens.encode({'sub': anna.id}, example['key'], typ='page+jwt')
+    assert (await client.post('/ticket')).status_code == 401
+    ticket = (await client.post('/ticket', headers={'Authorization': 'Bearer ' + token})).json['ticket']
+    assert await _heard(client, '/ws?ticket=' + ticket, {}, 'water') is None
+    for expected in ('water for anna', None):
+        assert await _heard(client, '/feed?ticket=' + ticket, {}, 'water') == expected
+
+
+async def websocket_hosts(example):
+    for host, status in (('device.lan:5000', 401), ('192.168.1.50', 401), ('evil.example', 421)):
+        answer = await get(example.client(), '/ws', {'Host': host, 'Accept': 'application/json'})
+        assert answer.status_code == status, host
+
+
+async def proxies_trust(example):
+    from microdot import Request
+    from microdot.microdot import NoCaseDict
+
+    for peer, expected in (('10.1.2.3', '1.2.3.4, HTTPS'), ('127.0.0.1', '1.2.3.4, HTTPS'),
+                           ('9.9.9.9', '9.9.9.9, plain HTTP')):
+        headers = NoCaseDict()
+        headers['X-Forwarded-For'] = '8.8.8.8, 1.2.3.4'
+        headers['X-Forwarded-Proto'] = 'https'
+        request = Request(example.app, (peer, 1), 'GET', '/', '1.1', headers)
+        request.scheme = 'http'
+        assert (await example.app.dispatch_request(request)).body == expected.encode()
+
+
+# --- API keys ---------------------------------------------------------------------------------------
+
+async def apikeys_header(example):
+    anna = await example['users'].create('anna', GOOD, ['read'])
+    bert = await example['users'].create('bert', GOOD)
+    client = example.client()
+    for user, status in ((anna, 200), (bert, 403)):
+        text = example['keys'].create(user, 'x', ['read'])
+        assert text.startswith('greenhouse_')
+        assert (await get(client, '/temperature', {'X-API-Key': text})).status_code == status
+    stranger = await get(client, '/temperature')
+    assert stranger.status_code == 401
+    example.shows(stranger.headers['WWW-Authenticate'])
+
+
+async def apikeys_make(example):
+    text, line = example.printed
+    assert line == "Weather display ['read'] None"
+    assert (await get(example.client(), '/temperature', {'X-API-Key': text})).json == {'celsius': 21, 'for': 'anna'}
+    prefix, key_id, secret = text.split('_')
+    assert (prefix, len(key_id), len(secret)) == ('greenhouse', 12, 32)
+
+
+async def apikeys_revoke(example):
+    assert example.printed == ['0']
+
+
+async def apikeys_expires(example):
+    key = next(iter(example['keys']))
+    assert key.name == 'for a week' and not key.is_expired() and 6 < (key.expires - key.created) / 86400 <= 7
+
+
+async def apikeys_own(example):
+    anna = example['users'].get_by_name('anna')
+    text = example['table'].create(anna.id, 'pump', ['read'])
+    client = example.client()
+    assert (await get(client, '/temperature', {'X-API-Key': text})).status_code == 200
+    assert (await get(client, '/temperature', {'X-API-Key': text[:-1] + '-'})).status_code == 401

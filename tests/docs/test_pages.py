@@ -8,7 +8,7 @@ from . import pages
 
 FOLDER = SOURCE / 'dotlatch'
 # Loaded only by those who use them, and a computer's half.
-LEFT_OUT = {'links', 'remember', 'stored', 'hashers', 'strength', 'blocklist', 'on_cpython'}
+LEFT_OUT = {'links', 'remember', 'stored', 'hashers', 'strength', 'blocklist', 'on_cpython', 'keyauth', 'handshake'}
 FEATURES = {
     'Tokens': {'tokens'},
     'Signed links': {'tokens', 'links'},

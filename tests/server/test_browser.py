@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import quote
 
+import httpx
 import pytest
 from playwright.sync_api import expect, sync_playwright
 
@@ -20,7 +21,7 @@ FLAGS = [
     "--disable-background-networking", "--disable-component-update", "--disable-sync",
     "--host-resolver-rules=" + ",".join(f"MAP {host} {HOST}" for host in HOSTS)]
 MILLISECONDS = 15000
-NEW = "another fine password"
+NEW = "tulip harbour nine lantern"
 
 PHONE, NARROW, DESKTOP = (360, 740), (320, 568), (1280, 800)
 TWO_KINDS = pytest.mark.parametrize("kind", ["uvicorn", "builtin-micropython"])
@@ -157,8 +158,36 @@ def test_a_password_that_will_not_do_is_explained(console, page):
     expect(page.get_by_role("alert")).to_have_text("The current password is wrong.")
     change_password(page, console.password, NEW, NEW + "!")
     expect(page.get_by_role("alert")).to_have_text("The two new passwords differ.")
+    common = "correct horse battery staple"
+    change_password(page, console.password, common, common)
+    expect(page.get_by_role("alert")).to_contain_text("one of the first that anybody would try")
     change_password(page, console.password, NEW, NEW)
     expect(page.get_by_role("heading", name="Device")).to_be_visible()
+
+
+def make_key(page, name, *ticks, ends="never"):
+    page.get_by_label("Name").fill(name)
+    for tick in ("May read the figures", "May switch the light"):
+        page.get_by_label(tick).set_checked(tick in ticks)
+    page.get_by_label("Ends").select_option(ends)
+    page.get_by_role("button", name="Make a key").click()
+
+
+@TWO_KINDS
+def test_a_key_is_made_shown_once_used_and_revoked(console, page):
+    enter(page, console)
+    page.get_by_role("link", name="API keys").click()
+    make_key(page, "Weather display", "May read the figures", ends="in 30 days")
+    key = page.locator("code").text_content()
+    figures = httpx.get(console.url + "/figures", headers={"X-API-Key": key}, trust_env=False)
+    assert figures.status_code == 200 and "temperature" in figures.json()
+    page.goto(home(console) + "/keys")
+    expect(page.locator("code")).to_have_count(0)
+    expect(page.get_by_text("Last used: in the last hour")).to_be_visible()
+    page.get_by_role("button", name="Revoke").click()
+    expect(page.get_by_text("Weather display")).to_have_count(0)
+    figures = httpx.get(console.url + "/figures", headers={"X-API-Key": key}, trust_env=False)
+    assert figures.status_code == 401
 
 
 @TWO_KINDS
@@ -311,14 +340,14 @@ CONTRAST = """() => {
   }
   return poor
 }"""
-TARGETS = """() => [...document.querySelectorAll('button, input:not([type=hidden]):not([hidden])')]
+TARGETS = """() => [...document.querySelectorAll('button, select, input:not([type=hidden]):not([hidden])')]
   .map(e => [e.outerHTML, (e.type == 'checkbox' ? e.labels[0] : e).getBoundingClientRect()])
   .filter(([_, r]) => r.height < 24 && r.height > 0)
   .map(([html, r]) => html + ' ' + r.height)"""
 
 
 TOUCHING = """() => {
-  const boxes = [...document.querySelectorAll('form, .card, button, input, .problem')]
+  const boxes = [...document.querySelectorAll('form, .card, button, select, input, .problem')]
     .filter(e => e.checkVisibility() && parseFloat(getComputedStyle(e).borderTopWidth) > 0)
     .map(e => [e, e.getBoundingClientRect()])
   const found = []
@@ -381,6 +410,14 @@ def test_every_page_fits_the_screen_and_can_be_read(
     look("password")
     change_password(page, "not the password", NEW, NEW)
     look("password-wrong")
+    page.goto(home(console) + "/keys")
+    look("keys-none")
+    make_key(page, "Weather display in the hall", "May read the figures", ends="in a year")
+    look("keys-new")
+    make_key(page, "x" * 64, "May read the figures", "May switch the light")
+    make_key(page, "No" * 40)
+    make_key(page, " ", "May read the figures")
+    look("keys-wrong")
     page.goto(home(console) + "/nowhere")
     look("nowhere")
 

@@ -8,7 +8,7 @@ import pytest
 
 from tests.server.client import browser, log_in, with_cookies
 
-NEW = "another fine password"
+NEW = "tulip harbour nine lantern"
 REFUSED = "/login?next=/"
 
 
@@ -176,9 +176,12 @@ def test_a_password_change_is_refused_and_says_why(console, admin):
     for current, new, again, says in (
             ("not the password", NEW, NEW, "The current password is wrong."),
             ("", NEW, NEW, "The current password is wrong."),
+            ("not the password", "too short", "too short", "The current password is wrong."),
             (right, "too short", "too short", "at least 15 characters"),
             (right, NEW, NEW + "!", "The two new passwords differ."),
-            (right, "x" * 1001, "x" * 1001, "too long"),
+            (right, NEW * 200, NEW * 200, "at most 4096 bytes"),
+            (right, "admin admin greenhouse", "admin admin greenhouse", "a name that others know"),
+            (right, "correct horse battery staple", "correct horse battery staple", "anybody would try"),
             (right, "", "", "at least 15 characters")):
         answer = change_password(admin, current, new, again)
         assert answer.status_code == 400, says
@@ -214,6 +217,123 @@ def test_a_stranger_changes_no_password(console, client):
     assert change_password(client, console.password, NEW).status_code == 302
     assert log_in(client, NEW).status_code == 401
     assert log_in(client, console.password).status_code == 302
+
+
+# --- keys -----------------------------------------------------------------------------------------
+
+KEY = re.compile(r"<code>(console_[A-Za-z0-9]{12}_[A-Za-z0-9]{32})</code>")
+
+
+def make_key(client, name="pump", **fields):
+    """The text of a new key, which its page shows."""
+    answer = client.post("/keys", data={"name": name, "days": "", **fields})
+    assert answer.status_code == 200, answer.text
+    assert "no-store" in answer.headers["cache-control"]
+    return KEY.search(answer.text).group(1)
+
+
+def with_key(console, key, path="/figures", **data):
+    with browser(console, headers={"Accept": "*/*", "X-API-Key": key}) as client:
+        return client.post(path, data=data) if data else client.get(path)
+
+
+def test_R5_a_key_is_shown_once_and_reads_the_figures_until_it_is_revoked(console, admin):
+    assert "<code>" not in admin.get("/keys").text
+    key = make_key(admin, read="on")
+    answer = with_key(console, key)
+    assert answer.status_code == 200
+    assert set(answer.json()) == {"uptime", "memory", "temperature", "light"}
+    assert "no-store" in answer.headers["cache-control"]
+    assert {"X-API-Key", "Cookie"} <= set(re.split(", *", answer.headers["vary"]))
+    page = admin.get("/keys").text
+    assert "<b>pump</b>" in page and "Last used: in the last hour" in page and "Never ends" in page
+    assert key.split("_")[2] not in page
+    key_id = re.search(r'name="id" value="([^"]+)"', page).group(1)
+    assert key_id == key.split("_")[1]
+    assert admin.post("/keys/revoke", data={"id": key_id}).headers["location"] == "/keys"
+    assert "pump" not in admin.get("/keys").text
+    refused = with_key(console, key)
+    assert refused.status_code == 401
+    assert "APIKey realm=" in refused.headers["www-authenticate"]
+
+
+def test_a_key_may_do_what_was_ticked_and_nothing_that_people_do(console, admin):
+    reads, switches, neither = make_key(admin, read="on"), make_key(admin, light="on"), make_key(admin)
+    assert [with_key(console, key).status_code for key in (reads, switches, neither)] == [200, 403, 403]
+    assert [with_key(console, key, "/light", light="on").status_code
+            for key in (reads, neither, switches)] == [403, 403, 200]
+    assert admin.get("/figures").json()["light"] == "on"
+    for path in ("/", "/keys", "/password"):
+        assert with_key(console, reads, path).headers["location"] == f"/login?next={path}", path
+    assert with_key(console, switches, "/keys", name="more").status_code == 302
+
+
+def test_R5_the_files_hold_no_key(console, admin):
+    key = make_key(admin, read="on")
+    with_key(console, key)
+    secret = key.split("_")[2]
+    files = {path.name: path.read_text() for path in console.data.iterdir() if path.is_file()}
+    assert "keys.json" in files
+    assert not [name for name, text in files.items() if secret in text]
+    assert secret not in console.output()
+
+
+def test_a_key_has_an_end_when_it_is_asked_for(admin):
+    make_key(admin, "a month", days="30")
+    make_key(admin, "a year", days="365")
+    page = admin.get("/keys").text
+    assert "Ends in 29 days" in page or "Ends in 30 days" in page
+    assert "Ends in 364 days" in page or "Ends in 365 days" in page
+
+
+def test_a_key_that_cannot_be_made_says_why(admin):
+    for fields, says in (({"name": ""}, "1 to 64 characters"), ({"name": "x" * 65}, "1 to 64 characters"),
+                         ({"name": "a\u202eb"}, "control characters"), ({}, "1 to 64 characters"),
+                         ({"name": "x", "days": "7"}, "30 days"), ({"name": "x", "days": "-1"}, "30 days")):
+        answer = admin.post("/keys", data=fields)
+        assert answer.status_code == 400 and says in answer.text, fields
+    for _ in range(20):
+        make_key(admin)
+    answer = admin.post("/keys", data={"name": "one more"})
+    assert answer.status_code == 400 and "revoke one first" in answer.text
+
+
+def test_the_name_of_a_key_is_text_and_no_page(admin):
+    make_key(admin, "<script>alert(1)</script>{used}{id}")
+    page = admin.get("/keys").text
+    assert "<b>&lt;script&gt;alert(1)&lt;/script&gt;{used}{id}</b>" in page
+
+
+def test_strangers_and_remembered_browsers_make_and_revoke_no_keys(console, client):
+    log_in(client, console.password, remember="on")
+    key = make_key(client, read="on")
+    for cookies in ({}, {"_remember": client.cookies["_remember"]}):
+        with browser(console, cookies=cookies) as other:
+            for answer in (other.get("/keys"), other.post("/keys", data={"name": "mine", "read": "on"}),
+                           other.post("/keys/revoke", data={"id": key.split("_")[1]})):
+                assert answer.status_code == 302 and answer.headers["location"].startswith("/login")
+    assert with_key(console, key).status_code == 200
+
+
+def test_keys_outlive_the_program(console, admin):
+    key = make_key(admin, read="on")
+    console.restart()
+    assert with_key(console, key).status_code == 200
+
+
+@pytest.mark.parametrize("kind", ["uvicorn", "gunicorn"])
+def test_a_key_counts_and_is_revoked_in_every_process(start_console, kind):
+    console = start_console(kind)
+    console.stop()  # now that there is an account
+    password = console.password
+    console.add_arguments("--workers", "3")
+    console.start()
+    with browser(console) as client:
+        log_in(client, password)
+        key = make_key(client, read="on")
+        assert {with_key(console, key).status_code for _ in range(12)} == {200}
+        client.post("/keys/revoke", data={"id": key.split("_")[1]})
+        assert {with_key(console, key).status_code for _ in range(12)} == {401}
 
 
 # --- remembered -----------------------------------------------------------------------------------

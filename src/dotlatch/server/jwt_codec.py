@@ -1,6 +1,6 @@
 """Session tokens by any algorithm of PyJWT, with key pairs where one service makes sessions and others only read them.
 
-Needs tokens.py and signed.py, and ``pip install dotlatch[jwt] cryptography``::
+Needs tokens.py and signed.py, and ``pip install dotlatch[jwks]``::
 
     from dotlatch.server.jwt_codec import JWTCodec
     from dotlatch.session import Session
@@ -15,10 +15,14 @@ from typing import Any
 
 import jwt
 
+from ..portable import warn_once
+from ..session import _SHORT_KEY
 from ..signed import TYP
-from ..tokens import MAX_TOKEN, ExpiredToken, InvalidSignature, InvalidToken
+from ..tokens import MAX_TOKEN, ExpiredToken, InvalidSignature, InvalidToken, make_keys
 
 _MEMBERS = {'alg', 'typ', 'kid'}  # of the header: no other says anything that we would follow (RFC 8725 section 3.10)
+# What began a moment ago by another machine's clock has begun: lifetime.py says what is too far ahead.
+_OPTIONS: Any = {'require': ['exp', 'jti'], 'verify_iat': False}
 
 
 class JWTCodec:
@@ -29,7 +33,7 @@ class JWTCodec:
         without it sessions can be read and not made.
     :param verify_with: the public keys, newest first; sessions that another than the first has signed are signed anew.
         For an HS algorithm the secrets, of which ``sign_with`` is the first unless given.
-    :raises ValueError: for an algorithm that PyJWT does not have here, ``'none'``, or no key at all.
+    :raises ValueError: for an algorithm that PyJWT does not have here, ``'none'``, or no key or an empty one.
     """
     def __init__(self, algorithm: str, sign_with: Any = None, verify_with: 'Sequence[Any]' = ()) -> None:
         if algorithm == 'none' or algorithm not in jwt.PyJWS().get_algorithms():
@@ -43,6 +47,8 @@ class JWTCodec:
             self._keys = [sign_with]
         if not self._keys:
             raise ValueError('give the keys that verify, in a list, newest first')
+        if algorithm.startswith('HS') and min(key.size for key in make_keys(self._keys)) < 32:
+            warn_once(_SHORT_KEY)
 
     def encode(self, claims: 'dict[str, Any]') -> str:
         """Return a token that carries the claims; RuntimeError where there is no key that signs."""
@@ -66,7 +72,7 @@ class JWTCodec:
         raise InvalidSignature('signed with none of the keys')
 
     def _decode(self, token: str, key: Any) -> 'dict[str, Any]':
-        found = jwt.decode_complete(token, key, algorithms=[self.algorithm], options={'require': ['exp', 'jti']})
+        found = jwt.decode_complete(token, key, algorithms=[self.algorithm], options=_OPTIONS)
         header = found['header']
         if header.get('typ') != TYP or not _MEMBERS.issuperset(header):
             raise InvalidToken('for another purpose')
