@@ -39,6 +39,7 @@ QUOTED = {
         'bare_garbage': 6064, 'open_garbage': 6080, 'read_garbage': 8848, 'write_garbage': 13920,
         'locked_garbage': 9136,
     },
+    'schemes': {'basic_us': 2815, 'basic_garbage': 608, 'token_us': 893, 'token_garbage': 528},
 }
 QUOTED_ITERATION_US = 5450
 
@@ -46,7 +47,7 @@ KB = 1024
 BUDGETS = {
     'heap_core': 22 * KB, 'heap_all': 64 * KB, 'pair_us': 3000, 'iteration_us': 80,
     'longest_block_us': 50000, 'added_us': 6000, 'added_garbage': 2 * KB,
-    'read_us': 3000, 'read_garbage': 3 * KB // 2,
+    'read_us': 3000, 'read_garbage': 3 * KB // 2, 'scheme_us': 2000, 'scheme_garbage': KB,
 }
 
 
@@ -102,6 +103,7 @@ def measure_all(microdot_libs=None):
             'heap': dict(measure(f'heap("dotlatch", {core})')),
             'tokens': measure('tokens("dotlatch")'),
             'request': measure('request("dotlatch")'),
+            'schemes': measure('schemes("dotlatch")'),
             'pbkdf2': measure('pbkdf2({}, {})'.format(*PBKDF2_ITERATIONS)),
         }
         everything = import_order([*CORE, *modules_of_dotlatch()])
@@ -112,6 +114,7 @@ def measure_all(microdot_libs=None):
                 'heap': dict(measure(f'heap("microdot", {list(MICRODOT_MODULES)})')),
                 'tokens': measure('tokens("microdot")'),
                 'request': measure('request("microdot")'),
+                'schemes': measure('schemes("microdot")'),
             }
     print(file=sys.stderr)
     return {'dotlatch': dotlatch, 'microdot': microdot}
@@ -146,6 +149,11 @@ def rows(figures):
                 ('write', 'read + write', None), ('locked', 'locked route', BUDGETS[f'added_{unit}'])):
             added = [f['request'][f'{route}_{unit}'] - f['request'][f'bare_{unit}'] for f in (ours, theirs)]
             yield f'added: {what}, {words}', *added, budget
+    for name in ('basic', 'token'):
+        for unit, words in (('us', 'us'), ('garbage', 'bytes of garbage')):
+            key = f'{name}_{unit}'
+            budget = BUDGETS[f'scheme_{unit}']
+            yield f'added: {name} check, {words}', ours['schemes'][key], theirs['schemes'][key], budget
     yield 'PBKDF2-HMAC-SHA256',
     pbkdf2 = ours['pbkdf2']
     yield 'an iteration, us', pbkdf2['iteration_us'], QUOTED_ITERATION_US, BUDGETS['iteration_us']

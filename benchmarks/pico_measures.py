@@ -188,20 +188,6 @@ def request(package):
     async def is_locked(request):
         return 'hello'
 
-    def get(app, path, cookie=''):
-        async def serve():
-            client = Client('GET {} HTTP/1.1\r\nHost: pico\r\n{}\r\n'.format(path, cookie).encode())
-            gc.collect()
-            gc.disable()
-            free = gc.mem_free()
-            start = time.ticks_us()
-            await app.handle_request(client, client)
-            spent = time.ticks_diff(time.ticks_us(), start)
-            used = free - gc.mem_free()
-            gc.enable()
-            return client.answer.decode(), spent, used
-        return asyncio.run(serve())
-
     answer = get(app, '/login')[0]
     start = answer.index('Set-Cookie: ') + 12
     cookie = 'Cookie: ' + answer[start:answer.index(';', start)] + '\r\n'
@@ -209,12 +195,69 @@ def request(package):
     for name, server in (('bare', bare), ('open', app), ('read', app), ('write', app), ('locked', app)):
         # What a visitor's first request costs more is a figure of its own: dotlatch knows a token again.
         figures[name + '_first_us'] = get(server, '/' + name, cookie)[1]
-        spent = used = 0
-        for _ in range(ROUNDS):
-            answer, us, size = get(server, '/' + name, cookie)
-            assert answer.startswith('HTTP/1.0 200'), answer
-            spent += us
-            used += size
-        figures[name + '_us'] = spent / ROUNDS
-        figures[name + '_garbage'] = used // ROUNDS
+        figures[name + '_us'], figures[name + '_garbage'] = mean_of_gets(server, '/' + name, cookie)
     print(json.dumps(figures))
+
+
+def schemes(package):
+    """A request with credentials: to a route that does not look at them, and to one that does, with a bare callback."""
+    from microdot import Microdot
+    auth = load(package, 'auth')
+    options = {'allow_http': True} if package == 'dotlatch' else {}
+    basic = auth.BasicAuth(**options)
+    token = auth.TokenAuth(**options)
+    user = User('anna')
+    bare = Microdot()
+    app = Microdot()
+
+    @basic.authenticate
+    async def check_password(request, username, password):
+        return user
+
+    @token.authenticate
+    async def check_token(request, value):
+        return user
+
+    async def hello(request):
+        return 'hello'
+
+    figures = {}
+    for name, scheme, header in (('basic', basic, 'Basic YW5uYTpjb3JyZWN0IGhvcnNl'),
+                                 ('token', token, 'Bearer 4Hs8LqXe0Zk3VbNnP1rT7yUoW2a5cDfG')):
+        path = '/' + name
+        bare.get(path)(hello)
+        app.get(path)(scheme(hello))
+        header = 'Authorization: ' + header + '\r\n'
+        for server in (bare, app):
+            get(server, path, header)
+        without, less = mean_of_gets(bare, path, header)
+        checked, more = mean_of_gets(app, path, header)
+        figures[name + '_us'] = checked - without
+        figures[name + '_garbage'] = more - less
+    print(json.dumps(figures))
+
+
+def get(app, path, headers=''):
+    """One request: its answer, microseconds and bytes of garbage."""
+    async def serve():
+        client = Client('GET {} HTTP/1.1\r\nHost: pico\r\n{}\r\n'.format(path, headers).encode())
+        gc.collect()
+        gc.disable()
+        free = gc.mem_free()
+        start = time.ticks_us()
+        await app.handle_request(client, client)
+        spent = time.ticks_diff(time.ticks_us(), start)
+        used = free - gc.mem_free()
+        gc.enable()
+        return client.answer.decode(), spent, used
+    return asyncio.run(serve())
+
+
+def mean_of_gets(app, path, headers):
+    spent = used = 0
+    for _ in range(ROUNDS):
+        answer, us, size = get(app, path, headers)
+        assert answer.startswith('HTTP/1.0 200'), answer
+        spent += us
+        used += size
+    return spent / ROUNDS, used // ROUNDS

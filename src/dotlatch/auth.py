@@ -14,11 +14,12 @@ Needs portable.py, origin.py, http.py, identity.py and protect.py::
         return 'Hello, ' + request.g.current_user.name
 """
 from microdot import abort
+from microdot.microdot import HTTPException
 
 from . import http
 from .identity import as_user, is_active
 from .portable import b64_decode, call, deny_websocket, utf8, warn_once
-from .protect import Protector
+from .protect import Protector, refusal
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -71,7 +72,8 @@ class BaseAuth(Protector):
     def errorhandler(self, f: 'Callable[..., Any]') -> 'Callable[..., Any]':
         """Decorator for a callback that takes the request and returns the response of a refusal.
 
-        A 401 of its own gets the challenge too. The default calls ``abort()``, so ``app.errorhandler(401)`` works.
+        Its status is that of the refusal unless it names one, and a 401 gets the challenge. The default calls
+        ``abort()``, so ``app.errorhandler(401)`` works.
         """
         self.error_callback = f
         return f
@@ -82,7 +84,7 @@ class BaseAuth(Protector):
         """Return the credentials of this scheme that the request carries, well formed, or ``None``."""
         return None
 
-    async def verify(self, request: 'Any', credentials: 'tuple[str, ...]') -> 'Any':
+    async def verify(self, request: 'Any', credentials: 'tuple[Any, ...]') -> 'Any':
         """Return the user whose credentials these are, or ``None``."""
         try:
             user = as_user(await call(self.auth_callback, request, *credentials))  # type: ignore[arg-type]
@@ -100,6 +102,10 @@ class BaseAuth(Protector):
         """Return the user whose credentials the request carries, or ``None``."""
         if self.auth_callback is None:
             raise RuntimeError('no callback: decorate the function that checks credentials with @auth.authenticate')
+        g = request.g
+        proven = getattr(g, '_proven', None)
+        if proven is not None and proven[0] is self:  # a guard has asked before
+            return proven[1]
         http.on_response(request, self._mark)
         given = self.find(request)
         if given is None:
@@ -110,15 +116,26 @@ class BaseAuth(Protector):
             warn_once(self.scheme + ' credentials travel over plain HTTP, readable by whoever can listen to the '
                       'network; allow_http=True says that this is known, False refuses them')
         if self.throttle is None:
-            return await self.verify(request, given)
+            user = await self.verify(request, given)
+        else:
+            user = await self._throttled(request, given)
+        g._proven = (self, user)
+        return user
+
+    async def _throttled(self, request: 'Any', given: 'tuple[str, ...]') -> 'Any':
+        throttle: Throttle = self.throttle  # type: ignore[assignment]  # its caller has looked
         account = given[0] if len(given) > 1 else ''
         source = http.source(request)
-        wait = self.throttle.attempt(account, source)
+        wait = throttle.attempt(account, source)
         if wait:
             http.too_many(request, wait)
-        user = await self.verify(request, given)
+        try:
+            user = await self.verify(request, given)
+        except Exception:  # a store that is down, a full queue: no guess was judged
+            throttle.undecided(account, source)
+            raise
         if user is not None:
-            self.throttle.succeeded(account, source)
+            throttle.succeeded(account, source)
         return user
 
     def is_tried(self, request: 'Any') -> bool:
@@ -131,8 +148,13 @@ class BaseAuth(Protector):
     async def refuse(self, request: 'Any', args: 'tuple[Any, ...]') -> 'Any':
         """Answer who has not proven a name: the error callback's response, with the challenge."""
         http.challenge(request, self.challenge(request))
+        try:
+            answer = refusal(await call(self.error_callback, request), self.error_status)
+        except HTTPException as error:
+            await deny_websocket(request, error.status_code, args)
+            raise
         await deny_websocket(request, self.error_status, args)
-        return await call(self.error_callback, request)
+        return answer
 
     async def authentication_error(self, request: 'Any') -> 'Any':
         """The default error callback."""
@@ -173,10 +195,10 @@ class BasicAuth(BaseAuth):
             pair = utf8(sent)
         except ValueError:
             return None
-        if not sent or min(sent) < 32 or b'\x7f' in sent:  # RFC 7617 section 2 has no control characters
+        colon = pair.find(':')
+        if colon < 0 or min(sent) < 32 or b'\x7f' in sent:  # RFC 7617 section 2 has no control characters
             return None
-        username, colon, password = pair.partition(':')
-        return (username, password) if colon else None
+        return pair[:colon], pair[colon + 1:]
 
 
 _TOKEN68 = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~+/'
@@ -196,11 +218,12 @@ class TokenAuth(BaseAuth):
                  throttle: 'Throttle | None' = None) -> None:
         super().__init__(error_status, allow_http, throttle)
         self.header = header
-        self.scheme = scheme.lower()
+        self.scheme = scheme
+        self._has_scheme = header.lower() == 'authorization'
         self._header = '%s realm=%s' % (scheme, quoted_string(realm))
 
     def _given(self, request: 'Any') -> 'str | None':
-        if self.header.lower() == 'authorization':
+        if self._has_scheme:
             return http.credentials(request, self.header, self.scheme)
         value: 'str | None' = request.headers.get(self.header)
         return value if value and len(value) <= http.MAX_CREDENTIALS else None
@@ -232,21 +255,27 @@ class TokenAuth(BaseAuth):
 
     def _is_token(self, text: str) -> bool:
         """Tell whether ``text`` is a b64token (RFC 6750 section 2.1), or in a header of its own, one printable word."""
-        if self.header.lower() != 'authorization':
+        if not self._has_scheme:
             coded = text.encode()
             return min(coded) > 32 and max(coded) < 127
         body = text.rstrip('=')
-        return bool(body) and not body.strip(_TOKEN68)
+        return body != '' and not body.strip(_TOKEN68)
 
 
 # --- several ways ---------------------------------------------------------------------------------
 
 class AnyOf(Protector):
     """Several authenticators as one: the first that finds a user has it. See :func:`any_of`."""
+    is_several = True
+
     def __init__(self, authenticators: 'tuple[Any, ...]') -> None:
+        self.authenticators: 'list[Any]' = []
+        for authenticator in authenticators:
+            if not isinstance(authenticator, Protector):
+                raise TypeError('an authenticator is one such as BasicAuth(), not ' + repr(authenticator))
+            self.authenticators += getattr(authenticator, 'authenticators', None) or [authenticator]
         if not authenticators:
             raise ValueError('name the authenticators, such as any_of(login, token)')
-        self.authenticators = authenticators
         self.error_callback: 'Callable[..., Any] | None' = None
 
     def errorhandler(self, f: 'Callable[..., Any]') -> 'Callable[..., Any]':
@@ -264,24 +293,37 @@ class AnyOf(Protector):
         return None
 
     def challenge(self, request: 'Any') -> str:
-        """Return all challenges, in order."""
-        return ', '.join([authenticator.challenge(request) for authenticator in self.authenticators])
+        """Have a 401 carry all challenges, in order, and return the last."""
+        for authenticator in self.authenticators[:-1]:
+            http.challenge(request, authenticator.challenge(request))
+        return str(self.authenticators[-1].challenge(request))
 
     def is_tried(self, request: 'Any') -> bool:
         """Tell whether the request carries credentials of any kind."""
         return any(authenticator.is_tried(request) for authenticator in self.authenticators)
 
     async def refuse(self, request: 'Any', args: 'tuple[Any, ...]') -> 'Any':
-        """Send people who came with nothing to the form, where there is one; else a 401 with all challenges."""
-        if http.wants_page(request) and not self.is_tried(request):
+        """Send people to the form, where there is one, unless they tried another way; else a 401 with all challenges.
+
+        A session is no such way: one that has ended is why the form is needed.
+        """
+        if http.wants_page(request):
+            form = None
             for authenticator in self.authenticators:
                 if hasattr(authenticator, 'login_url'):
-                    return await authenticator.refuse(request, args)
+                    form = form or authenticator
+                elif authenticator.is_tried(request):
+                    form = None
+                    break
+            if form is not None:
+                return await form.refuse(request, args)
         http.challenge(request, self.challenge(request))
         await deny_websocket(request, 401, args)
-        if self.error_callback is not None:
-            return await call(self.error_callback, request)
-        abort(401)
+        return refusal(await call(self.error_callback, request) if self.error_callback else None, 401)
+
+    async def forbid(self, request: 'Any', args: 'tuple[Any, ...]', scopes: 'tuple[str, ...]') -> 'Any':
+        """Answer who is known and may not, in the words of the way that this user came."""
+        return await request.g._authenticator.forbid(request, args, scopes)
 
 
 def any_of(*authenticators: 'Any') -> AnyOf:
@@ -294,9 +336,9 @@ def any_of(*authenticators: 'Any') -> AnyOf:
         async def state(request):
             return {'user': request.g.current_user.name}
 
-    A person who comes with nothing is sent to the login form, if ``Login`` is among them. Everyone else gets a 401 that
-    names all of them. Browsers show their own dialogue for Basic and Digest, even for a ``fetch()``:
-    ``BasicAuth(scheme='xBasic')`` keeps them from it.
+    A person who tries no other way is sent to the login form, if ``Login`` is among them. Everyone else gets a 401 that
+    names all of them, each in a line of its own. Browsers show their own dialogue for Basic and Digest, even for a
+    ``fetch()``: ``BasicAuth(scheme='xBasic')`` keeps them from it.
     """
     return AnyOf(authenticators)
 
@@ -304,6 +346,17 @@ def any_of(*authenticators: 'Any') -> AnyOf:
 async def authenticate(request: 'Any', authenticators: 'Any') -> 'Any':
     """Return the user whom the first of these authenticators finds, or ``None``; it is ``request.g.current_user`` too.
     """
-    user = await AnyOf(tuple(authenticators)).identify(request)
+    user = await AnyOf(tuple(authenticators))._find_user(request)
     request.g.current_user = user
     return user
+
+
+if TYPE_CHECKING:
+    from .keyauth import APIKeyAuth as APIKeyAuth
+else:
+    def __getattr__(name):
+        # Its file is loaded by those who have API keys.
+        if name != 'APIKeyAuth':
+            raise AttributeError(name)
+        from . import keyauth
+        return keyauth.APIKeyAuth

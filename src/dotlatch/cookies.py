@@ -42,6 +42,16 @@ def read(request: 'Any', name: str) -> 'list[str]':
     return _read_all(text, name + '=')
 
 
+def is_sent(request: 'Any', name: str) -> bool:
+    """Tell whether there may be a cookie of that name: most often there is not, and nothing has to be read."""
+    if name in (request.headers.get('Cookie') or ''):
+        return True
+    if not hasattr(request, 'asgi_scope'):
+        return False
+    sought = name.encode()  # in any of several lines, of which Microdot keeps the last
+    return any(header == b'cookie' and sought in value for header, value in request.asgi_scope['headers'])
+
+
 def _read_all(text: str, start: str) -> 'list[str]':
     values: 'list[str]' = []
     at = text.find(start)
@@ -77,6 +87,12 @@ def check_attribute(name: str, value: 'Any') -> None:
                 raise ValueError('the cookie option %s has a character that cookies cannot carry' % name)
 
 
+def check_value(value: str) -> None:
+    """Raise ValueError when a cookie cannot have the value (RFC 6265bis section 4.1.1)."""
+    if not is_word(value) or '"' in value or ',' in value or ';' in value or '\\' in value:
+        raise ValueError('the cookie value has a character that cookies cannot carry')
+
+
 def write(response: 'Any', name: str, value: str, options: 'dict[str, Any]', same_site: 'str | None') -> None:
     """Set a cookie in the response, in place of one of that name.
 
@@ -84,8 +100,7 @@ def write(response: 'Any', name: str, value: str, options: 'dict[str, Any]', sam
     :param same_site: ``'Lax'``, ``'Strict'`` or ``'None'``, which Microdot's has no option for.
     :raises ValueError: for a value with anything but printable ASCII, or with a quote, comma, semicolon or backslash.
     """
-    if not is_word(value) or '"' in value or ',' in value or ';' in value or '\\' in value:
-        raise ValueError('the cookie value has a character that cookies cannot carry')
+    check_value(value)
     known = response.headers.get('Set-Cookie')
     if known:  # one of a name: what was set last
         known[:] = [cookie for cookie in known if not cookie.startswith(name + '=')]
@@ -158,7 +173,7 @@ class CookieTransport:
 
     def is_there(self, request: 'Any') -> bool:
         """Tell whether the request carries a token, good or bad."""
-        return self.name_for(request) in (request.headers.get('Cookie') or '')
+        return is_sent(request, self.name_for(request))
 
     def read(self, request: 'Any') -> 'list[str]':
         """Return the tokens that the request carries."""
@@ -166,6 +181,7 @@ class CookieTransport:
 
     def check(self, request: 'Any', token: str) -> None:
         """Raise ValueError when the response could not carry the token, or the next request not bring it back."""
+        check_value(token)
         name = self.name_for(request)
         size = len(name) + 1 + len(token)
         limit = self.max_cookie

@@ -126,7 +126,11 @@ class DigestAuth(BaseAuth):
     # --- credentials ------------------------------------------------------------------------------
 
     async def identify(self, request: 'Any') -> 'Any':
+        """Return the user whose digest is right, or ``None``."""
         g = request.g
+        proven = getattr(g, '_proven', None)
+        if proven is not None and proven[0] is self:  # a guard has asked, and asking again would be a replay
+            return proven[1]
         g._digest = g._digest_bad = g._digest_stale = None
         try:
             g._digest = self._read(request)
@@ -171,7 +175,10 @@ class DigestAuth(BaseAuth):
         return username, given
 
     async def _name_of(self, request: 'Any', userhash: str) -> str:
-        name = await call(self._find_username, request, userhash)  # type: ignore[arg-type]  # its caller has looked
+        try:
+            name = await call(self._find_username, request, userhash)  # type: ignore[arg-type]  # its caller has looked
+        except OSError as error:
+            http.unavailable(request, error)
         if name is not None and not isinstance(name, str):
             raise TypeError('find_username returns a name or None, not ' + type(name).__name__)
         return name or userhash  # nobody's name, which is looked up all the same
@@ -258,7 +265,7 @@ def _username(given: 'dict[bytes, bytes]') -> str:
 def _is_count(nc: bytes) -> bool:
     """Tell whether ``nc`` is 8 hexadecimal digits and not 0; int() alone takes signs and blanks."""
     count = int(nc, 16)
-    return count > 0 and nc.lower() == ('%08x' % count).encode()
+    return count > 0 and len(nc) == 8 and nc.lower() == ('%08x' % count).encode()
 
 
 def _is_printable(text: bytes) -> bool:

@@ -48,7 +48,7 @@ def parse(text: str) -> 'dict[bytes, bytes]':
             if not items:
                 raise ValueError('no comma between two quoted strings')
             name, equals, rest = items.pop().partition(b'=')
-            if not equals or rest.strip(_BLANK) or name.strip(_BLANK) == b'username*':
+            if not equals or rest.strip(_BLANK) or name.strip(_BLANK).lower() == b'username*':
                 raise ValueError('a quoted string that is no value')
             _add(parameters, name, _unescaped(pieces[i + 1]))
         for item in items:

@@ -49,6 +49,7 @@ class Events:
         self._entries: 'list[tuple[Any, ...]]' = []  # event, time, uptime, and then each field's name and value
         self._listeners: 'list[Callable[..., Any]]' = []
         self._tasks: 'list[tuple[Any, int]]' = []    # and when each was started
+        self._at_once = 0                            # calls where there is no event loop: who is told may emit
 
     def on(self, f: 'Listener') -> 'Listener':
         """Have ``f(event)`` called with each event, as a dictionary of its own. It may be plain or async.
@@ -92,31 +93,36 @@ class Events:
         return [_as_dict(entry) for entry in entries[:limit]]
 
     def _make_room(self) -> None:
-        if len(self._entries) < self.size:
-            return
-        entries = self._entries[:]  # other threads have events too
-        counts: 'dict[str, int]' = {}
-        for entry in entries:
-            counts[entry[0]] = counts.get(entry[0], 0) + 1
-        most = max(counts.values())
-        first = 0
-        while counts[entries[first][0]] < most:
-            first += 1
-        del self._entries[first:first + 1]  # a slice: it may be gone
+        while len(self._entries) >= self.size:  # other threads have events too: there may be one too many
+            entries = self._entries[:]
+            if len(entries) < self.size:
+                return
+            counts: 'dict[str, int]' = {}
+            for entry in entries:
+                counts[entry[0]] = counts.get(entry[0], 0) + 1
+            most = max(counts.values())
+            first = 0
+            while counts[entries[first][0]] < most:
+                first += 1
+            del self._entries[first:first + 1]  # a slice: it may be gone
 
     # --- who is told --------------------------------------------------------------------------------
 
     def _start(self, f: 'Callable[..., Any]', event: 'dict[str, Any]') -> None:
         time = uptime_ms()
         self._tasks = [task for task in self._tasks if not task[0].done() and time - task[1] < _GONE_MS]
-        if len(self._tasks) >= MAX_TASKS:
+        if len(self._tasks) + self._at_once >= MAX_TASKS:
             warn_once('events come faster than they can be told')
             return
         told = _told(f, event)
         try:
             self._tasks.append((asyncio.create_task(told), time))
         except RuntimeError:  # no event loop: at the start of a program on CPython, or in a thread
-            run(told)
+            self._at_once += 1
+            try:
+                run(told)
+            finally:
+                self._at_once -= 1
 
 
 async def _told(f: 'Callable[..., Any]', event: 'dict[str, Any]') -> None:

@@ -36,11 +36,15 @@ def replace(path: str, data: bytes) -> None:
     :raises OSError: when that is not possible (full, read-only); what :func:`read` returns is then as it was.
     """
     new = _written(path, data)
-    if not renames_whole(new) or not _renamed(new, path):
-        if _is_there(path):
-            _remove(path + _OLD)
-            os.rename(path, path + _OLD)
-        os.rename(new, path)
+    try:
+        if not renames_whole(new) or not _renamed(new, path):
+            if _is_there(path):
+                _remove(path + _OLD)
+                os.rename(path, path + _OLD)
+            os.rename(new, path)
+    except OSError:
+        _remove(new)
+        raise
     _remove(path + _OLD)
 
 

@@ -74,7 +74,7 @@ def _pbkdf2(hashed: str) -> 'Check | None':
     else:
         return None
     rounds = passwords.number(cost, passwords.MAX_ITERATIONS)
-    if not salt or len(digest) != _SIZES.get(name, 0):
+    if not salt or len(digest) != _SIZES.get(name, -1):
         raise ValueError('not a salt and a digest')
     if name == 'sha256':
         return passwords.pbkdf2_hmac_sha256, (salt, rounds), digest
@@ -104,6 +104,7 @@ if TYPE_CHECKING or in_thread is not None:
     _MAX_KILOBYTES = 256 * 1024    # argon2: memory
     _MAX_FILLED = 1024 * 1024      # argon2: kilobytes times passes
     _MAX_LANES = 16                # argon2, scrypt: parallelism
+    _MAX_BLOCK = 64                # scrypt: r
     _MAX_BLOCKS = 2 * 1024 * 1024  # scrypt: N * r, in units of 128 bytes
     _MAX_MIXED = 4 * 1024 * 1024   # scrypt: N * r * p
     _MAX_DOUBLINGS = 15            # bcrypt: cost
@@ -138,9 +139,9 @@ if TYPE_CHECKING or in_thread is not None:
             if name != 'scrypt':
                 return None
         n = passwords.number(n_text, _MAX_BLOCKS)
-        r = passwords.number(r_text, _MAX_BLOCKS // n)
+        r = passwords.number(r_text, min(_MAX_BLOCK, _MAX_BLOCKS // n))
         p = passwords.number(p_text, min(_MAX_LANES, _MAX_MIXED // (n * r)))
-        if n < 2 or n & (n - 1) or not salt or len(digest) != 64:  # RFC 7914 section 2
+        if n < 2 or n & (n - 1) or n >> 16 * r or not salt or len(digest) != 64:  # RFC 7914 section 2
             return None
         if not hasattr(hashlib, 'scrypt'):  # an OpenSSL without it
             warn_once("a password hash opens nothing: this Python's OpenSSL has no scrypt")
@@ -148,7 +149,10 @@ if TYPE_CHECKING or in_thread is not None:
         return _run, (_derive_scrypt, salt.encode(), n, r, p), digest
 
     def _derive_scrypt(secret: bytes, salt: bytes, n: int, r: int, p: int) -> bytes:
-        return hashlib.scrypt(secret, salt=salt, n=n, r=r, p=p, maxmem=128 * r * (n + p + 2) + 4096)
+        try:
+            return hashlib.scrypt(secret, salt=salt, n=n, r=r, p=p, maxmem=128 * r * (n + p + 2) + 4096)
+        except (ValueError, MemoryError):  # no memory left, say
+            return b''
 
     def _argon2(hashed: str) -> 'Check | None':
         _, variety, version, costs, salt_text, digest_text = hashed.split('$')

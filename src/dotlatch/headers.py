@@ -10,6 +10,7 @@ Needs portable.py, origin.py and http.py::
     # curl -H 'Authorization: Bearer eyJ...' http://192.168.1.50/
 """
 from . import http
+from .portable import is_word
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -43,6 +44,8 @@ class HeaderTransport:
 
     def check(self, request: 'Any', token: str) -> None:
         """Raise ValueError when a request could not bring the token."""
+        if not is_word(token):
+            raise ValueError('the session token has a character that headers cannot carry')
         if len(token) > self.max_token:
             raise ValueError('the session token would be %d bytes, %d fit: keep less in the session'
                              % (len(token), self.max_token))

@@ -88,11 +88,13 @@ def credentials(request: 'Any', header: str, scheme: str) -> 'str | None':
 
     The scheme is compared whole and in any case (RFC 9110 section 11.1), and one or more spaces follow it.
     """
-    value = request.headers.get(header)
+    value: 'str | None' = request.headers.get(header)
     if not value or len(value) > MAX_CREDENTIALS:
         return None
-    given, _, rest = value.partition(' ')
-    return rest.lstrip(' ') if given.lower() == scheme.lower() else None
+    size = len(scheme)
+    if not value.startswith(scheme) and value[:size].lower() != scheme.lower():  # nearly all write it as we do
+        return None
+    return value[size + 1:].lstrip(' ') if value[size:size + 1] in ' ' else None
 
 
 # --- responses ------------------------------------------------------------------------------------

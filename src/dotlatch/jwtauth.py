@@ -70,7 +70,7 @@ class ClaimsAuth(TokenAuth):
         if self.auth_callback is _as_claimed:
             name = claims.get('name')
             return {'id': subject, 'name': name if isinstance(name, str) else str(subject), 'scopes': scopes or []}
-        user = await super().verify(request, (claims.copy(),))  # type: ignore[arg-type]  # what this callback takes
+        user = await super().verify(request, (claims.copy(),))
         if user is not None and scopes is not None:
             request.g._granted = scopes
         return user

@@ -103,15 +103,16 @@ class Login(Protector):
     async def logout_user(self, request: 'Any') -> None:
         """Log the visitor out: session and remember-me cookie go, and copies of them are worth nothing."""
         ext = session_of(request)
-        await ext.load(request)
+        session = await ext.load(request)
         ext.delete(request)
+        await ext.end_now(session)
         if self._may_be_remembered(request):
             self._remember_me().forget(request)
         request.g._login_user = request.g.current_user = None
         request.g._login_fresh = False
 
     def _may_be_remembered(self, request: 'Any') -> bool:
-        return self.remember_name in request.headers.get('Cookie', '') or hasattr(request.g, '_remember')
+        return cookies.is_sent(request, self.remember_name) or hasattr(request.g, '_remember')
 
     def _remember_me(self) -> 'RememberMe':
         from . import remember  # loaded by those who use it
@@ -134,8 +135,11 @@ class Login(Protector):
                 g._login_fresh = session.get('_fresh') is True
                 if not is_current:  # that key may go tomorrow
                     session['_stamp'] = stamp(user, ext.keys[0])
-                    session.save()
-        if user is None and self.remember_name in request.headers.get('Cookie', ''):
+                    try:
+                        session.save()
+                    except (ValueError, RuntimeError):  # no room, or a codec that signs none: it holds for now
+                        pass
+        if user is None and cookies.is_sent(request, self.remember_name):
             user = await self._restore(request, ext)
         g._login_user = user
         if user is not None or not hasattr(g, 'current_user'):  # what another scheme has proven is not taken back
@@ -149,7 +153,10 @@ class Login(Protector):
         identity, mark, left, parent = found
         user, _ = await self._load(ext, identity, mark)
         if user is not None and not http.is_websocket(request):
-            self._begin(request, ext, user, False, {}, min(left, ext.max_age), parent)
+            try:
+                self._begin(request, ext, user, False, {}, min(left, ext.max_age), parent)
+            except (ValueError, RuntimeError):  # no room, or a codec that signs none: the next request is like this one
+                pass
         return user
 
     async def _load(self, ext: 'Session', identity: 'Any', mark: 'Any') -> 'tuple[Any, bool]':
@@ -182,7 +189,7 @@ class Login(Protector):
         """Decorator for a route that needs a login made in this session, not one that was remembered."""
         @wraps(f)
         async def wrapper(request: 'Any', *args: 'Any', **kwargs: 'Any') -> 'Any':
-            user = await self.get_current_user(request)
+            user = await self._find_user(request, args)
             if user is None or not request.g._login_fresh:
                 return await self.refuse(request, args)
             return await call(f, request, *args, **kwargs)

@@ -13,16 +13,11 @@ then is a table of fixed size, and a *floor*: the highest number of a nonce that
 they are made, and one from the floor down is taken only while it is in the table. So whatever has left it is refused
 for good, and no nonce begins its count twice.
 """
-from .portable import Key, b64url_decode, b64url_encode, compare_digest, random_bytes, uptime_ms
+from .portable import Key, Lock, b64url_decode, b64url_encode, compare_digest, random_bytes, uptime_ms
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
-
-try:
-    import _thread
-except ImportError:  # a port without threads
-    _thread = None  # type: ignore[assignment]
 
 GOOD = 'good'
 STALE = 'stale'     # too old, or of another boot, or its count is not known any more
@@ -32,14 +27,6 @@ _WINDOW = 64                 # requests of one nonce that may overtake each othe
 _ALL = (1 << _WINDOW) - 1
 _SIGNED = 12                 # bytes of a nonce: when it was made, and its number
 _SIZE = 27
-
-
-class _NoLock:
-    def __enter__(self) -> None:
-        pass
-
-    def __exit__(self, *error: object) -> None:
-        pass
 
 
 class _Window:
@@ -81,7 +68,7 @@ class Nonces:
         self._made = 0
         self._floor = 0
         self._used: 'dict[str, _Window]' = {}
-        self._lock: 'Any' = _thread.allocate_lock() if _thread else _NoLock()  # a WSGI server has several
+        self._lock: 'Any' = Lock()
 
     def new(self) -> str:
         """Return a nonce of 36 characters that nobody has had before; nothing is kept of it."""

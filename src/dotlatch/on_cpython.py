@@ -129,8 +129,8 @@ _scan_unique = _decoder.scan_once
 
 # --- callbacks, threads, warnings -----------------------------------------------------------------
 
-async def call(f: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
-    """Call ``f`` and await whatever awaitable comes back.
+def call(f: Callable[..., Any], *args: Any, **kwargs: Any) -> 'Awaitable[Any]':
+    """Call ``f`` and return what is to be awaited for its result: an ``async def``'s own coroutine.
 
     A plain function may block, so it runs in a thread, as Microdot documents; ``async def`` runs inline. What a plain
     function, lambda, partial or object returns is awaited too: Microdot's own ``invoke_handler`` takes the coroutine
@@ -138,7 +138,12 @@ async def call(f: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
     """
     code = getattr(f, '__code__', None)
     if code is not None and code.co_flags & 0x80:  # CO_COROUTINE
-        return await f(*args, **kwargs)
+        coroutine: Awaitable[Any] = f(*args, **kwargs)
+        return coroutine
+    return _call_in_thread(f, *args, **kwargs)
+
+
+async def _call_in_thread(f: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
     context = contextvars.copy_context()
     result = await asyncio.get_running_loop().run_in_executor(None, partial(context.run, f, *args, **kwargs))
     if isawaitable(result):
@@ -175,14 +180,24 @@ _workers = ThreadPoolExecutor(2, 'dotlatch')
 _places = threading.BoundedSemaphore(64)
 
 
+def _start_anew() -> None:
+    global _workers, _places
+    _workers = ThreadPoolExecutor(2, 'dotlatch')
+    _places = threading.BoundedSemaphore(64)
+
+
+os.register_at_fork(after_in_child=_start_anew)  # threads stay behind: gunicorn --preload, after a first hash
+
+
 async def _in_thread(f: Callable[..., Any], *args: Any) -> Any:
-    if not _places.acquire(blocking=False):
+    places = _places
+    if not places.acquire(blocking=False):
         raise Busy('too many passwords wait to be hashed')
     try:
         # Cancelled while it waits, the call never begins.
         return await asyncio.get_running_loop().run_in_executor(_workers, f, *args)
     finally:
-        _places.release()
+        places.release()
 
 
 # Calls a function in one of two threads that are kept for hashing; None where there are no threads.
@@ -210,6 +225,9 @@ def temporary_name(path: str) -> str:
     return '%s.%s.new' % (path, os.urandom(6).hex())
 
 
+Lock = threading.Lock  # a WSGI server has several threads
+
+
 class FileLock:
     """Held by one process at a time, and let go when it ends::
 
@@ -222,10 +240,13 @@ class FileLock:
 
     def __enter__(self) -> None:
         self._threads.acquire()
+        self._file = -1
         try:
             self._file = os.open(self._path, os.O_RDWR | os.O_CREAT, 0o600)
             fcntl.flock(self._file, fcntl.LOCK_EX)
         except OSError:
+            if self._file >= 0:
+                os.close(self._file)
             self._threads.release()
             raise
 

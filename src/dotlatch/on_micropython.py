@@ -179,6 +179,20 @@ def weakly(value: 'Any') -> 'Any':
     return value
 
 
+class _NoLock:
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, *error: object) -> None:
+        pass
+
+
+try:
+    from _thread import allocate_lock as Lock  # an RP2040 has two cores
+except ImportError:
+    Lock = _NoLock  # type: ignore[assignment]
+
+
 class Busy(OSError):
     """As many passwords as may wait to be hashed are waiting already: the answer is 503, and later it may go."""
 

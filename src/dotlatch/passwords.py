@@ -99,6 +99,8 @@ def _secret(password: str) -> 'bytes | None':
 
     HMAC fills a key up with NULs, so a password that ends with one would be the same as without it.
     """
+    if len(password) > MAX_PASSWORD:  # before it is looked at: a form is larger than a board would like
+        return None
     try:
         secret = password.encode()
         utf8(secret)
@@ -180,8 +182,9 @@ def _is_recent(seen: bytes) -> bool:
 
 
 def _remember_recent(seen: bytes) -> None:
-    if len(_recent) >= _RECENT:
-        del _recent[min(_recent, key=lambda i: _recent[i])]
+    while len(_recent) >= _RECENT:
+        known = list(_recent.items())  # in one piece, since threads remember too
+        _recent.pop(min(known, key=lambda item: item[1])[0], None)
     _recent[seen] = uptime_ms()
 
 

@@ -26,6 +26,7 @@ if TYPE_CHECKING or not MICROPYTHON:
     from .on_cpython import Busy as Busy
     from .on_cpython import FileLock as FileLock
     from .on_cpython import Key as Key
+    from .on_cpython import Lock as Lock
     from .on_cpython import call as call
     from .on_cpython import compare_digest as compare_digest
     from .on_cpython import deny_websocket as deny_websocket
@@ -54,6 +55,7 @@ else:
     from .on_micropython import (
         Busy,
         Key,
+        Lock,
         b64url_bytes,
         b64url_decode,
         call,
@@ -102,8 +104,8 @@ def uptime_ms() -> int:
     period, so the sum is right as long as it is asked for once in 12 days.
     """
     global _seen
+    last, total = _seen  # first, and in one piece: another thread's ticks must not be later than ours
     ticks = _ticks_ms()
-    last, total = _seen  # in one piece, since threads ask too
     total += (ticks - last) & _ticks_mask
     _seen = (ticks, total)
     return total

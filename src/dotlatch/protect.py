@@ -16,7 +16,8 @@ Needs portable.py, origin.py, http.py and identity.py. An authenticator of your 
     async def door(request):
         return 'Open for ' + request.g.current_user.name
 """
-from microdot import abort
+from microdot import Response, abort
+from microdot.microdot import HTTPException
 
 from . import http
 from .identity import get
@@ -27,9 +28,13 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
 
+_AMBIENT = ('basic', 'digest', 'negotiate', 'ntlm')  # browsers send them again unasked; a session's cookie too
+
 
 class Protector:
     """The decorators of an authenticator, which has :meth:`identify` and :meth:`challenge`."""
+
+    is_several = False  # any_of() is, and says itself which of them has found the user
 
     async def identify(self, request: 'Any') -> 'Any':
         """Return the user whose credentials the request carries, or ``None``."""
@@ -42,6 +47,27 @@ class Protector:
     def is_tried(self, request: 'Any') -> bool:
         """Tell whether the request carries credentials of this kind, good or bad."""
         return False
+
+    def is_ambient(self) -> bool:
+        """Tell whether browsers send credentials of this kind by themselves, for whichever page: cookies, Basic and
+        Digest. Then a WebSocket opens only for pages of this origin (RFC 6455 section 10.2)."""
+        return getattr(self, 'scheme', 'Basic').lower() in _AMBIENT
+
+    async def recheck(self, request: 'Any', user: 'Any') -> 'Any':
+        """Return the user of an open WebSocket or event stream who would still be let in, or ``None``.
+
+        :class:`dotlatch.live.Live` asks this once a second. It identifies the user again, without the throttle; but for
+        Basic and Digest, where it is too much work, or would be a replay.
+
+        :param request: the one that opened it, with a ``g`` of its own.
+        """
+        verify = getattr(self, 'verify', None)
+        if verify is None:
+            return await self.identify(request)
+        if self.is_ambient():
+            return user
+        given = self.find(request)  # type: ignore[attr-defined]  # who verifies finds
+        return None if given is None else await verify(request, given)
 
     # --- decorators -------------------------------------------------------------------------------
 
@@ -61,7 +87,7 @@ class Protector:
         """Decorator for a route that does without a user: ``request.g.current_user`` may be ``None``."""
         @wraps(f)
         async def wrapper(request: 'Any', *args: 'Any', **kwargs: 'Any') -> 'Any':
-            user = await self.identify(request)
+            user = await self._find_user(request, args)
             if user is not None or not hasattr(request.g, 'current_user'):
                 request.g.current_user = user
             return await call(f, request, *args, **kwargs)
@@ -76,7 +102,7 @@ class Protector:
     def _protected(self, f: 'Callable[..., Any]', scopes: 'tuple[str, ...]', all_of_them: bool) -> 'Any':
         @wraps(f)
         async def wrapper(request: 'Any', *args: 'Any', **kwargs: 'Any') -> 'Any':
-            user = await self.identify(request)
+            user = await self._find_user(request, args)
             if user is None:
                 return await self.refuse(request, args)
             request.g.current_user = user
@@ -84,6 +110,21 @@ class Protector:
                 return await self.forbid(request, args, scopes)
             return await call(f, request, *args, **kwargs)
         return wrapper
+
+    async def _find_user(self, request: 'Any', args: 'tuple[Any, ...]' = ()) -> 'Any':
+        """Identify the user, and keep in mind who has."""
+        try:
+            user = await self.identify(request)
+        except HTTPException as error:  # a 429 or 503
+            await deny_websocket(request, error.status_code, args)
+            raise
+        if user is not None:
+            if not self.is_several:
+                request.g._authenticator = self
+            if http.is_websocket(request):
+                from . import handshake  # loaded by those who have WebSockets
+                await handshake.check(request, request.g._authenticator, args)
+        return user
 
     # --- refusals ---------------------------------------------------------------------------------
 
@@ -98,8 +139,7 @@ class Protector:
 
     async def forbid(self, request: 'Any', args: 'tuple[Any, ...]', scopes: 'tuple[str, ...]') -> 'Any':
         """Answer who is known and may not: 403 (RFC 9110 section 15.5.4)."""
-        by: Protector = getattr(request.g, '_authenticator', self)
-        challenge = by.insufficient(scopes)
+        challenge = self.insufficient(scopes)
         if challenge:
             http.challenge(request, challenge, 403)
         await deny_websocket(request, 403, args)
@@ -108,6 +148,24 @@ class Protector:
     def insufficient(self, scopes: 'tuple[str, ...]') -> str:
         """Return what a 403 says of the scopes that are missing; nothing, but for Bearer (RFC 6750 section 3.1)."""
         return ''
+
+
+def refusal(response: 'Any', status: int) -> 'Any':
+    """Return what an error callback answers with, as a response with a status: the refusal's unless it names one.
+
+    What it forgets to return is no way in: to Microdot, nothing from a ``before_request`` handler means to go on.
+    """
+    if response is None:
+        abort(status)
+    if isinstance(response, Response):
+        return response
+    if isinstance(response, int):
+        return '', response
+    if not isinstance(response, tuple):
+        return response, status
+    if isinstance(response[0], int):
+        return ('',) + response
+    return response if isinstance(response[1], int) else (response[0], status, response[1])
 
 
 def scopes_of(request: 'Any') -> 'list[str]':

@@ -37,42 +37,47 @@ class RememberMe:
         if mark:
             claims['stamp'] = mark
         claims = tokens.with_lifetime(claims, days * _DAY)
+        ext.begin_token(claims)
         self._respond(request, tokens.encode(claims, ext.keys[0], TYP), days * _DAY)
-        end, by_uptime = tokens.end_of(claims)
-        return [claims['jti'], end, by_uptime]
+        return _parent(claims)
 
     def find(self, request: 'Any') -> 'tuple[Any, Any, int, list[Any]] | None':
         """Return user id, stamp, seconds left and parent of the only token that is accepted, or ``None``."""
         found = None
-        for claims, end, by_uptime in self._accepted(request):
+        for claims in self._accepted(request):
             if found is not None:
                 return None
+            end, by_uptime = tokens.end_of(claims)
             left = end - tokens.time_on(by_uptime)
-            found = claims.get('sub'), claims.get('stamp', ''), left, [claims['jti'], end, by_uptime]
+            found = claims.get('sub'), claims.get('stamp', ''), left, _parent(claims)
         return found
 
     def forget(self, request: 'Any') -> None:
         """End the tokens that came with the request, and have the response clear the cookie."""
         ext = session_of(request)
-        for claims, _, _ in self._accepted(request):
+        for claims in self._accepted(request):
             ext.end_token(claims)
         self._respond(request, '', 0)
 
-    def _accepted(self, request: 'Any') -> 'Iterator[tuple[dict[str, Any], int, bool]]':
+    def _accepted(self, request: 'Any') -> 'Iterator[dict[str, Any]]':
         ext = session_of(request)
         for value in cookies.read(request, ext.cookies.name_for(request, self.name)):
             try:
                 claims = tokens.decode(value, ext.keys, TYP)
             except tokens.TokenError:
                 continue
-            end, by_uptime = tokens.end_of(claims)
-            if isinstance(claims.get('jti'), str) and not ext.revoked.has(claims['jti'], end, by_uptime):
-                yield claims, end, by_uptime
+            if isinstance(claims.get('jti'), str) and not ext.is_token_ended(claims):
+                yield claims
 
     def _respond(self, request: 'Any', token: str, max_age: int) -> None:
         request.g._remember = (session_of(request).cookies.name_for(request, self.name), token, max_age)
         cookies.plan(request, *request.g._remember[:2])
         http.on_response(request, _write)
+
+
+def _parent(claims: 'dict[str, Any]') -> 'list[Any]':
+    end, by_uptime = tokens.end_of(claims)
+    return [claims['jti'], end, by_uptime, claims.get('floor', 0)]
 
 
 def _write(request: 'Any', response: 'Any') -> None:

@@ -53,18 +53,21 @@ class Revoked:
 
         :param floor: what :meth:`floor` said when the token was made.
         """
-        if self._file is not None and not self._file.is_fresh():
+        if self.is_lost():
             return True
         # In both: a session that began before the clock was set goes on by the clock, under the same id.
         return token_id in self._ends[0] or token_id in self._ends[1] or end <= self._floors[by_uptime] > floor
+
+    def is_lost(self) -> bool:
+        """Tell whether there is a file that cannot be read now."""
+        return self._file is not None and not self._file.is_fresh()
 
     def floor(self, end: int, by_uptime: bool = False) -> int:
         """Return what a new token that ends at ``end`` carries to be none of those that made room; mostly 0.
 
         To end it, give the later of its end and one second above that floor.
         """
-        if self._file is not None:
-            self._file.is_fresh()
+        self.is_lost()  # it is what others have raised it to
         floor = self._floors[by_uptime]
         return floor if end <= floor else 0
 

@@ -18,7 +18,7 @@ signed.py, or with a store stored.py and stores.py::
 """
 from . import http, lifetime, tokens
 from .cookies import MAX_COOKIE, CookieTransport
-from .portable import MICROPYTHON, Key, call, warn_once, weakly, wraps
+from .portable import MICROPYTHON, Key, call, now, warn_once, weakly, wraps
 from .revoked import Revoked
 
 TYPE_CHECKING = False
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 MAX_AGE = 14 * 24 * 3600
 MAX_REVOKED = 64 if MICROPYTHON else 10000
 MAX_FLASHES = 8  # messages that wait for a page
-_NESTED = (dict, list)
+_NESTED = (dict, list, tuple)
 _SHORT_KEY = ('the secret key is shorter than 32 bytes, so it can be guessed from one cookie. '
               'Make one with: python3 -c "import secrets; print(secrets.token_hex(32))"')
 
@@ -51,6 +51,7 @@ class SessionDict(dict):  # type: ignore[type-arg]  # a dictionary of whatever J
     _is_new = False
     _is_read_only = False
     _record: 'dict[str, Any] | None' = None
+    _origin = ''                             # the id that it goes on from, if that is still there
     _doomed: 'tuple[str, ...]' = ()
 
     def __init__(self, request: 'Any', session_dict: 'dict[str, Any]') -> None:
@@ -75,9 +76,11 @@ class SessionDict(dict):  # type: ignore[type-arg]  # a dictionary of whatever J
     def regenerate(self, max_age: 'int | None' = None) -> None:
         """End the session under its old id and go on with the same data under a new one, saved by :meth:`save`.
 
+        A session that a logout ended meanwhile stays ended, and one that came of a remember-me cookie ends with it.
+
         :param max_age: seconds from now after which it ends at the latest.
         """
-        session_of(self.request).renew(self, max_age)
+        session_of(self.request).regenerate(self, max_age)
 
     def flash(self, message: str, category: str = 'message') -> None:
         """Keep a message for the next page that asks for :meth:`flashes`, the last 8 of them, and save the session."""
@@ -210,7 +213,7 @@ class Session:
             content = claims['data']
             session = SessionDict(weakly(request), content)
             for name, value in content.items():
-                if type(value) in _NESTED:  # what one request changes is nobody else's
+                if isinstance(value, _NESTED):  # what one request changes is nobody else's
                     session[name] = _copied(value)
             session._claims = claims
             session._saved = content
@@ -228,9 +231,13 @@ class Session:
         """Tell whether a session with these claims was ended before its time, or what it came from was."""
         if self.revoked.is_empty:
             return False
-        end, by_uptime = tokens.end_of(claims)
         parent = claims.get('parent')
-        return self.revoked.has(claims['jti'], end, by_uptime) or (parent is not None and self.revoked.has(*parent))
+        try:
+            if parent is not None and self.revoked.has(*parent):
+                return True
+            return self.store is None and self.is_token_ended(claims)  # what a store has ended is not there
+        except (TypeError, IndexError):  # a codec's or a store's claims may be anything
+            return True
 
     def is_revoked(self, session: SessionDict) -> bool:
         """Tell whether the session was ended while its handler ran."""
@@ -287,6 +294,12 @@ class Session:
         session._claims = None
         session._saved = {}
         session.token = '' if self.transport.is_there(request) else None
+        http.on_response(request, _write)
+
+    async def end_now(self, session: SessionDict) -> None:
+        """Delete from the store what :meth:`delete` has ended, which otherwise waits for the response."""
+        if session._doomed and session._claims is None:
+            await self._kept.end_now(session)
 
     def renew(self, session: SessionDict, max_age: 'int | None' = None, parent: 'list[Any] | None' = None,
               user: 'str | int | None' = None) -> None:
@@ -303,18 +316,48 @@ class Session:
         if user is not None and self.store is not None:
             claims['user'] = user
 
+    def regenerate(self, session: SessionDict, max_age: 'int | None' = None) -> None:
+        """Give a session a new id, if it has not ended; what :meth:`SessionDict.regenerate` calls."""
+        claims = session._claims
+        if claims is None:
+            return self.renew(session, max_age)
+        if self.is_ended(claims):
+            return
+        parent = claims.get('parent')
+        if parent is not None:
+            left = parent[1] - tokens.time_on(parent[2])
+            max_age = min(self.max_age if max_age is None else max_age, left)
+        origin = session._origin or ('' if session._is_new else claims['jti'])
+        self.renew(session, max_age, parent, claims.get('user'))
+        session._origin = origin
+
     def _end(self, session: SessionDict) -> None:
         if session._claims is not None:
             self._kept.end(session, session._claims)
         session.token = session._record = None
+        session._origin = ''
         session._renew = False
+
+    def begin_token(self, claims: 'dict[str, Any]') -> None:
+        """Complete the claims of a new token: it is none of those that a full list ends together."""
+        end, by_uptime = tokens.end_of(claims)
+        floor = self.revoked.floor(end, by_uptime)
+        if floor:
+            claims['floor'] = floor
+
+    def is_token_ended(self, claims: 'dict[str, Any]') -> bool:
+        """Tell whether the token with these claims was ended before its time."""
+        end, by_uptime = tokens.end_of(claims)
+        return self.revoked.has(claims['jti'], end, by_uptime, claims.get('floor', 0))
 
     def end_token(self, claims: 'dict[str, Any]') -> None:
         """End the token with these claims before its time."""
         end, by_uptime = tokens.end_of(claims)
         try:
-            self.revoked.add(claims['jti'], end, by_uptime)
-        except OSError:  # it is ended here and now; a full disk is no reason to tell the visitor otherwise
+            self.revoked.add(claims['jti'], max(end, claims.get('floor', 0) + 1), by_uptime)
+            if by_uptime and now() is not None:  # and what it has become, or would, now that the clock is set
+                self.revoked.add(claims['jti'], lifetime.used(claims, False)['exp'] + 1)
+        except (OSError, ValueError):  # it is ended here and now; why should the visitor hear otherwise of a full disk
             warn_once('an ended session could not be written down: a restart will bring it back')
 
     # --- all sessions of a user, with a store -----------------------------------------------------
@@ -379,8 +422,13 @@ def with_session(f: 'Callable[..., Any]') -> 'Any':
     @wraps(f)
     async def wrapper(request: 'Any', *args: 'Any', **kwargs: 'Any') -> 'Any':
         ext = session_of(request)
-        session = ext.get(request) if ext.store is None else await ext.load(request)
-        return await call(f, request, session, *args, **kwargs)
+        if ext.store is None:
+            return await call(f, request, ext.get(request), *args, **kwargs)
+        session = await ext.load(request)
+        try:
+            return await call(f, request, session, *args, **kwargs)
+        finally:  # after a WebSocket, or when the client has gone, there is no response to wait for
+            await ext.end_now(session)
     return wrapper
 
 
@@ -391,7 +439,12 @@ def _write(request: 'Any', response: 'Any') -> 'Any':
     http.vary(response, ext.transport.header, bool(session) or session.token is not None)
     if ext.autosave and not _same(session, session._saved or {}):
         session._saved = session  # what cannot be saved is one error, and not a second one for the page that tells it
-        ext.update(request, session)
+        try:
+            ext.update(request, session)
+        except Exception as error:
+            if response.status_code < 400:
+                raise
+            warn_once('a session could not be saved: ' + str(error))  # Microdot drops an error that has another error
     if session._renew:
         ext.touch(session)
     if session._doomed or session._record is not None:
@@ -414,10 +467,10 @@ def _hand_out(request: 'Any', response: 'Any', session: SessionDict, ext: Sessio
 
 
 def _copied(value: 'Any') -> 'Any':
-    """Return a copy of what JSON gave, as deep as it goes."""
-    if type(value) is dict:
-        return {name: _copied(item) if type(item) in _NESTED else item for name, item in value.items()}
-    return [_copied(item) for item in value] if type(value) is list else value
+    """Return a copy of what JSON carries, as deep as it goes."""
+    if isinstance(value, dict):
+        return {name: _copied(item) if isinstance(item, _NESTED) else item for name, item in value.items()}
+    return [_copied(item) for item in value] if isinstance(value, _NESTED) else value
 
 
 def _same(value: 'Any', other: 'Any') -> bool:

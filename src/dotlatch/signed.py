@@ -6,6 +6,8 @@ Which token that is, is up to the codec: any object with ``encode(claims)``, whi
 ``decode(token)``, which returns the claims or raises a :class:`~dotlatch.tokens.TokenError`. One that knows several
 keys has ``is_current(token)`` too.
 """
+from microdot import abort
+
 from . import lifetime, tokens
 from .portable import MICROPYTHON
 
@@ -79,6 +81,8 @@ class Signed:
                 if len(self._verified) >= _MOST_VERIFIED:
                     self._verified.clear()
                 self._verified[token] = known
+        if found is None and sent and ext.revoked.is_lost():
+            abort(503, 'Sessions are not available')
         return found
 
     def encode(self, claims: 'dict[str, Any]', secret_key: 'Any' = None) -> str:
@@ -102,9 +106,7 @@ class Signed:
 
     def start(self, session: 'SessionDict', claims: 'dict[str, Any]') -> None:
         """Complete the claims of a new session."""
-        end, by_uptime = tokens.end_of(claims)
-        if self.ext.revoked.has(claims['jti'], end, by_uptime):  # the list has ended all that end up to this second
-            claims[tokens.BOOT_CLAIM if by_uptime else 'exp'] = [tokens.BOOT_ID, end + 1] if by_uptime else end + 1
+        self.ext.begin_token(claims)
 
     def put(self, session: 'SessionDict', claims: 'dict[str, Any]') -> None:
         """Make the token that the response will carry; ValueError for one that does not fit."""
@@ -116,8 +118,8 @@ class Signed:
         """Make the token anew with the time of this use."""
         try:
             self.put(session, claims)
-        except ValueError:  # no room beside the cookies that have come since: the old token holds on
-            pass
+        except (ValueError, RuntimeError):  # no room beside the cookies that have come since, or no key that signs
+            pass  # the old token holds on
 
     def end(self, session: 'SessionDict', claims: 'dict[str, Any]') -> None:
         """End a session before its time."""

@@ -43,15 +43,22 @@ class Stored:
                 record = await self.store.load(session_id)
             except OSError:
                 abort(503, 'Sessions are not available')
-            if record is None or type(record.get('data')) is not dict:
-                continue
-            record['jti'] = session_id
-            if not compare_digest(_hashed(secret), str(record.get('secret')).encode()) or not self.ext.is_live(record):
+            if not self._is_right(record, session_id, secret):
                 continue
             if found is not None:
                 return None
             found = record, False  # nothing here is signed
         return found
+
+    def _is_right(self, record: 'Any', session_id: str, secret: str) -> bool:
+        if type(record) is not dict or type(record.get('data')) is not dict:
+            return False
+        record['jti'] = session_id
+        try:
+            kept = str(record.get('secret')).encode()
+            return compare_digest(_hashed(secret), kept) and self.ext.is_live(record)
+        except (ValueError, TypeError):  # a program's own store may hand out anything
+            return False
 
     def start(self, session: 'SessionDict', record: 'dict[str, Any]') -> None:
         """Complete the record of a new session: its secret, when it began, and where."""
@@ -85,15 +92,15 @@ class Stored:
     async def finish(self, session: 'SessionDict') -> 'Any':
         """Carry out what the handlers did; return a 503 when the store cannot."""
         try:
-            while session._doomed:
-                await self.store.delete(session._doomed[-1])
-                session._doomed = session._doomed[:-1]
+            if session._origin and session._record is not None and await self.store.load(session._origin) is None:
+                session._record = session.token = None  # ended meanwhile, and so is what was to come of it
+            session._origin = ''
+            await self._bury(session)
             record = session._record
             if record is not None:
                 session._record = None
                 if session._is_read_only:
-                    newest = await self.store.load(record['jti'])
-                    record['data'] = newest.get('data') if newest else None
+                    return await self._write_use(record)
                 if not await self.store.save(record['jti'], record, session._is_new):
                     session.token = None  # ended meanwhile: a logout wins over a late save
                 session._is_new = False
@@ -101,6 +108,27 @@ class Stored:
             session.token = None
             return Response('Sessions are not available', 503)
         return None
+
+    async def end_now(self, session: 'SessionDict') -> None:
+        """Delete what was ended; what cannot be is left to :meth:`finish`, which says so."""
+        try:
+            await self._bury(session)
+        except OSError:
+            pass
+
+    async def _bury(self, session: 'SessionDict') -> None:
+        while session._doomed:
+            await self.store.delete(session._doomed[-1])
+            session._doomed = session._doomed[:-1]
+
+    async def _write_use(self, record: 'dict[str, Any]') -> None:
+        newest = await self.store.load(record['jti'])
+        if type(newest) is dict and type(newest.get('data')) is dict:
+            record['data'] = newest['data']
+            try:
+                await self.store.save(record['jti'], record, False)
+            except ValueError:  # no room for what is new: the old record holds on
+                pass
 
     # --- all sessions of a user -------------------------------------------------------------------
 

@@ -106,7 +106,7 @@ def _without(text: str, context: 'Any') -> str:
         context = (context,)
     words = set()
     for word in context:
-        word = folded(str(word))
+        word = folded(str(word)[:_LOOKED_AT])
         words.add(word)
         for part in ''.join([c if c in _IN_WORDS or c > '\x7f' else ' ' for c in word]).split():
             words.add(part)

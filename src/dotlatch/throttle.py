@@ -11,7 +11,7 @@ Needs portable.py::
 
 An attempt counts when it begins, so that many at once are no way round. The times are on the clock that never jumps.
 """
-from .portable import Key, random_bytes, uptime_ms
+from .portable import Key, Lock, random_bytes, uptime_ms
 
 _DAY_MS = 24 * 3600 * 1000
 _OVERALL = b'*'
@@ -39,6 +39,7 @@ class Throttle:
         self.longest = longest
         self.max_entries = max_entries
         self._key = Key(random_bytes(32))
+        self._lock = Lock()
         self._entries: 'dict[bytes, list[int]]' = {}  # digest of a name -> [failures, end of the wait, last attempt]
         self._known: 'list[bytes]' = []               # account and source that went together before
 
@@ -48,7 +49,10 @@ class Throttle:
         :param account: the name that was given, whether there is such an account or not; ``''`` for none.
         :param source: where it comes from, such as a network address.
         """
-        counts = self._counts(account, source)
+        with self._lock:
+            return self._attempt(self._counts(account, source))
+
+    def _attempt(self, counts: 'list[tuple[bytes, int, int]]') -> int:
         now = uptime_ms()
         wait = 0
         for key, _, _ in counts:
@@ -70,16 +74,26 @@ class Throttle:
 
     def succeeded(self, account: str, source: str) -> None:
         """Take the attempt back that has just succeeded: the account's count ends, the source's goes back by one."""
-        for key, _, _ in self._counts(account, source)[:1 if account else 0]:
-            self._entries.pop(key, None)
-        for key in (self._digest('', source), _OVERALL):
-            entry = self._entries.get(key)
-            if entry is not None:
-                entry[0] = max(0, entry[0] - 1)
-                entry[1] = 0
-        pair = self._digest(account, source)
-        if account and pair not in self._known:
-            self._known = self._known[-15:] + [pair]
+        with self._lock:
+            for key, _, _ in self._counts(account, source)[:1 if account else 0]:
+                self._entries.pop(key, None)
+            for key in (self._digest('', source), _OVERALL):
+                entry = self._entries.get(key)
+                if entry is not None:
+                    entry[0] = max(0, entry[0] - 1)
+                    entry[1] = 0
+            pair = self._digest(account, source)
+            if account and pair not in self._known:
+                self._known = self._known[-15:] + [pair]
+
+    def undecided(self, account: str, source: str) -> None:
+        """Take an attempt back of which nobody knows whether it was right, since what would know could not be asked."""
+        with self._lock:
+            for key, _, _ in self._counts(account, source):
+                entry = self._entries.get(key)
+                if entry is not None:
+                    entry[0] = max(0, entry[0] - 1)
+                    entry[1] = 0  # no wait was under way, or the attempt would not have been one
 
     def _counts(self, account: str, source: str) -> 'list[tuple[bytes, int, int]]':
         counts = [(self._digest('', source), self.source_free, self.longest),

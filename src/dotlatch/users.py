@@ -9,7 +9,7 @@ Needs portable.py, strictjson.py, passwords.py, files.py and copies.py::
     users.get_by_id(user.id)
 """
 from . import copies, passwords
-from .portable import FileLock, b64url_encode, call, file_version, random_bytes, utf8, warn, warn_once
+from .portable import FileLock, Lock, b64url_encode, call, file_version, random_bytes, utf8, warn, warn_once
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -44,14 +44,6 @@ class User:
         return '<User %s>' % self.name
 
 
-class _NoLock:
-    def __enter__(self) -> None:
-        pass
-
-    def __exit__(self, *error: object) -> None:
-        pass
-
-
 class MemoryUsers:
     """Users that last as long as the program.
 
@@ -77,7 +69,7 @@ class MemoryUsers:
         self.digest = digest
         self._users: 'dict[str | int, User]' = {}
         self._ids: 'dict[str, str | int]' = {}
-        self._lock: 'Any' = _NoLock()
+        self._lock: 'Any' = Lock()
 
     def __len__(self) -> int:
         self._refresh()
@@ -96,7 +88,8 @@ class MemoryUsers:
     def get_by_name(self, name: str) -> 'User | None':
         """Return the user with that name, or ``None``."""
         self._refresh()
-        return self._users.get(self._ids.get(_folded(name), '')) if isinstance(name, str) else None
+        user_id = self._ids.get(_folded(name)) if isinstance(name, str) else None
+        return self._users.get(user_id) if user_id is not None else None
 
     async def create(self, name: str, password: str, scopes: 'Any' = ()) -> User:
         """Add a user.
@@ -106,16 +99,16 @@ class MemoryUsers:
         """
         _check_name(name)
         scopes = _checked_scopes(scopes)
-        secrets = await self._secrets(password, name)
+        hashed = await self._hash_of(password, name)
         with self._lock:
             self._reload()
             if _folded(name) in self._ids:  # after the wait: somebody may have been quicker
                 raise ValueError('that name is taken')
             if len(self._users) >= self.max_users:
                 raise ValueError('there are %d users already' % self.max_users)
-            user = User(b64url_encode(random_bytes(9)), name, scopes=scopes)
+            user = User(b64url_encode(random_bytes(9)), name, hashed, scopes)
+            user.digest_ha1 = self._digest_of(password, name)
             self._put(user)
-            self._apply(user, secrets)
             try:
                 self._changed()
             except Exception:
@@ -138,14 +131,13 @@ class MemoryUsers:
         if user is None or hashed is None:
             return None
         better: 'dict[str, Any]' = {}
-        if self.digest is not None and user.digest_ha1 is None:
-            better = self._digest_of(password, user.name)
         is_weak = passwords.needs_rehash(hashed)
-        if (is_weak or better) and self._is_current(user, hashed):
+        has_no_digest = self.digest is not None and user.digest_ha1 is None
+        if (is_weak or has_no_digest) and self._is_current(user, hashed):
             if is_weak:
                 better['password_hash'] = await passwords.hash_password(password)
             try:
-                if self._set(user, better, verified=hashed):
+                if self._set(user, better, password=password if has_no_digest else None, verified=hashed):
                     hashed = better.get('password_hash', hashed)
             except OSError:  # a full disk keeps nobody out
                 warn_once('a better password hash could not be kept')
@@ -170,7 +162,7 @@ class MemoryUsers:
 
         :raises ValueError: when it is too long or not good enough; when the user is not there any more.
         """
-        self._set(user, await self._secrets(password, user.name), 'password_changed')
+        self._set(user, {'password_hash': await self._hash_of(password, user.name)}, 'password_changed', password)
 
     async def change_password(self, user: User, current: str, new: str) -> bool:
         """Do the same for a user who knows the current password (ASVS 6.2.3), and tell whether that was the right one.
@@ -182,7 +174,8 @@ class MemoryUsers:
         hashed = user.password_hash if self._is_open(user) else None
         if not await passwords.verify_password(current, hashed) or hashed is None:
             return False
-        return self._set(user, await self._secrets(new, user.name), 'password_changed', verified=hashed)
+        fields = {'password_hash': await self._hash_of(new, user.name)}
+        return self._set(user, fields, 'password_changed', new, verified=hashed)
 
     def rename(self, user: User, name: str) -> None:
         """Give the user another name. The id stays, and so do the sessions.
@@ -221,33 +214,34 @@ class MemoryUsers:
                 raise
         self._tell('user_removed', user)
 
-    async def _secrets(self, password: str, name: str) -> 'dict[str, Any]':
-        """Return the fields that a new password has, once it is good enough."""
+    async def _hash_of(self, password: str, name: str) -> str:
+        """Return the hash of a new password, once it is good enough."""
         if self.check_password is not None and await call(self.check_password, password, (name,)) is False:
             raise ValueError('that password is not good enough')
-        secrets = self._digest_of(password, name)
-        secrets['password_hash'] = await passwords.hash_password(password)
-        return secrets
+        return await passwords.hash_password(password)
 
-    def _digest_of(self, password: str, name: str) -> 'dict[str, Any]':
-        return {'digest_ha1': self.digest.make_ha1(name, password) if self.digest is not None else None}
+    def _digest_of(self, password: str, name: str) -> 'str | None':
+        return self.digest.make_ha1(name, password) if self.digest is not None else None
 
-    def _set(self, user: User, fields: 'dict[str, Any]', event: str = '', verified: 'str | None' = None,
-             end_sessions: bool = False) -> bool:
+    def _set(self, user: User, fields: 'dict[str, Any]', event: str = '', password: 'str | None' = None,
+             verified: 'str | None' = None, end_sessions: bool = False) -> bool:
         """Change fields of a user and keep them.
 
-        :param verified: a hash; when it is not the user's any more, nothing is changed and ``False`` returned.
+        :param password: of which ``digest_ha1`` is made too.
+        :param verified: a hash; when it opens the account no more, nothing is changed and ``False`` returned.
         """
         hashed = verified
         with self._lock:
             self._reload()
             is_there = self._users.get(user.id) is user
-            if hashed is not None and not (is_there and user.password_hash == hashed):
+            if hashed is not None and not (is_there and user.is_active and user.password_hash == hashed):
                 return False
             if not is_there:
                 raise ValueError('that user is not there any more')
             if 'name' in fields and self._ids.get(_folded(fields['name']), user.id) != user.id:
                 raise ValueError('that name is taken')
+            if password is not None:  # here, since the name may be another one after the wait for the hash
+                fields['digest_ha1'] = self._digest_of(password, user.name)
             if end_sessions:
                 fields['session_version'] = user.session_version + 1
             before = {name: getattr(user, name) for name in fields}
@@ -357,9 +351,10 @@ class FileUsers(MemoryUsers):
 
 def _parsed(content: 'dict[str, Any]') -> 'list[User]':
     """Return the users that a file describes; ValueError, KeyError or TypeError for what describes none."""
-    users = [_user(fields) for fields in content['users']]
+    listed = content['users']
+    users = [_user(fields) for fields in listed]
     unique = len({_folded(user.name) for user in users}) == len({user.id for user in users}) == len(users)
-    if content['format'] != 1 or len(content) != 2 or not unique:
+    if type(listed) is not list or content['format'] != 1 or len(content) != 2 or not unique:
         raise ValueError('not users')
     return users
 

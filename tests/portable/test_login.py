@@ -1083,7 +1083,8 @@ async def test_a_websocket_opens_for_who_is_logged_in():
             browser = await log_in(app, 1, 30)
             if remembered:
                 browser.restart()
-            await MicrodotClient(app).websocket(url, echoing(heard), {'Cookie': browser.cookie_header('/')})
+            await MicrodotClient(app).websocket(url, echoing(heard), {
+                'Cookie': browser.cookie_header('/'), 'Origin': 'http://example.com:1234'})
             assert opened == [url[1:]], (url, remembered)
 
 

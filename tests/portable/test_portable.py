@@ -403,3 +403,20 @@ def test_a_warning_is_given_once():
     finally:
         portable.warn = kept
     assert told == ['one of test_portable', 'two of test_portable']
+
+
+def test_L5_a_thread_that_asks_between_two_steps_of_another_makes_no_leap():
+    with FakeClock(ticks=1000) as clock:
+        real = portable._ticks_ms
+
+        def switched():
+            ticks = real()
+            portable._ticks_ms = real
+            clock.advance(1)
+            portable.uptime_ms()
+            return ticks
+
+        before = portable.uptime_ms()
+        portable._ticks_ms = switched
+        portable.uptime_ms()
+        assert 0 <= portable.uptime_ms() - before <= 1000

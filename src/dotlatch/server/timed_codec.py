@@ -19,7 +19,8 @@ from typing import Any
 from itsdangerous import BadData, TimestampSigner
 
 from .. import strictjson
-from ..portable import b64url_encode
+from ..portable import b64url_encode, warn_once
+from ..session import _SHORT_KEY
 from ..tokens import MAX_TOKEN, InvalidSignature, InvalidToken
 
 OURS = '_dotlatch'
@@ -37,6 +38,8 @@ class TimedCodec:
         keys = [secret_key] if isinstance(secret_key, (str, bytes)) else list(secret_key)
         if not keys or not all(keys):
             raise ValueError('an empty key signs nothing: give at least 32 random bytes')
+        if min(map(len, keys)) < 32:
+            warn_once(_SHORT_KEY)
         self.max_age = max_age
         self._signers = [signer(key) for key in keys]
 
@@ -63,13 +66,14 @@ class TimedCodec:
                 raise InvalidToken('not a session cookie') from None
             if not isinstance(content, dict):
                 raise InvalidToken('not a session cookie')
-            return self._claims(content, token, int(time.timestamp()))
+            return self._claims(content, coded, int(time.timestamp()))
         raise InvalidSignature('signed with none of the keys')
 
-    def _claims(self, content: 'dict[str, Any]', token: str, began: int) -> 'dict[str, Any]':
+    def _claims(self, content: 'dict[str, Any]', coded: bytes, began: int) -> 'dict[str, Any]':
         claims = content.pop(OURS, None)
         if claims is None:  # Starlette began it, and gave it no id
-            digest = hashlib.sha256(token.encode()).digest()
+            # Of what is signed: the signature itself has several spellings, and a copy with another one is the same.
+            digest = hashlib.sha256(b'%s.%d' % (coded, began)).digest()
             claims = {'jti': b64url_encode(digest[:16]), 'iat': began, 'exp': began + self.max_age}
         if not isinstance(claims, dict) or not all(type(claims.get(name, 0)) is int for name in ('exp', 'iat', 'seen')):
             raise InvalidToken('not a session cookie')

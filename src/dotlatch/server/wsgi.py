@@ -13,11 +13,13 @@ fails the others. And gunicorn's socket is opened for WebSockets only, of which 
 TLS; Microdot opens it for every request without a body, and fails with TLS.
 """
 import asyncio
+import socket
 import ssl
 import threading
 from collections.abc import Callable, Iterable
 from typing import Any
 
+import microdot
 import microdot.wsgi
 
 BaseMicrodot: Any = microdot.wsgi.Microdot  # its stub leaves the server's half out
@@ -45,6 +47,11 @@ class Microdot(BaseMicrodot):  # type: ignore[misc]  # see above
     def loop(self, loop: asyncio.AbstractEventLoop) -> None:
         self._thread.loop = loop
 
+    async def dispatch_request(self, req: Any) -> Any:
+        response = await super().dispatch_request(req)
+        self._thread.opened = response is microdot.Response.already_handled
+        return response
+
     def wsgi_app(self, environ: 'dict[str, Any]', start_response: 'Callable[..., Any]') -> 'Iterable[bytes]':
         started = False
 
@@ -53,8 +60,15 @@ class Microdot(BaseMicrodot):  # type: ignore[misc]  # see above
             started = True
             return start_response(*args)
 
+        self._thread.opened = False
         try:
             body: 'Iterable[bytes]' = super().wsgi_app(_as_text(environ), watched_start)
+            if self._thread.opened and _SOCKET in environ:
+                # It was a WebSocket: with threads, gunicorn would send a response after it and wait for more requests.
+                try:
+                    environ[_SOCKET].shutdown(socket.SHUT_RDWR)
+                except OSError:  # the client has gone
+                    pass
             return body
         except ValueError:
             # What a handler raises is answered by Microdot; this comes from reading the request.

@@ -1,0 +1,121 @@
+"""Which page a request comes from: one of this site's own, or somebody else's (RFC 6454).
+
+Needs portable.py, origin.py and http.py::
+
+    from dotlatch import sameorigin
+
+    sameorigin.allow(app, 'https://app.example')              # its pages may do what ours may
+    sameorigin.hosts(app, 'device.lan', '192.168.1.50')       # by no other name is this device known
+    sameorigin.is_same_origin(request)                        # True, False, or None when nothing tells
+"""
+from microdot import abort
+
+from . import http
+from .portable import deny_websocket
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+_DIGITS = '0123456789'
+_LETTERS = 'abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ'
+_NAME = _LETTERS + _DIGITS + '-._~'
+_SCHEME = _LETTERS + _DIGITS + '+-.'
+_IPV6 = _DIGITS + 'abcdefABCDEF:.'
+_DEFAULT_PORTS = {'http': 80, 'https': 443}
+
+
+def is_same_origin(request: 'Any') -> 'bool | None':
+    """Tell whether a browser sent the request for a page of this origin, or of one that is allowed.
+
+    ``None`` when it has neither Origin nor Sec-Fetch-Site: then it comes from no browser of today, or from a link. An
+    Origin has to be well formed, and equal to the scheme and Host of the request. Browsers send Sec-Fetch-Site to HTTPS
+    and localhost only (W3C Fetch Metadata); where it is there, it has to agree.
+    """
+    given = request.headers.get('Origin')
+    site = request.headers.get('Sec-Fetch-Site')
+    if given is None:
+        return None if site is None else site in ('same-origin', 'none')
+    origin = normal(given)
+    if not origin:  # 'null', which a sandboxed frame of anybody's has, or junk
+        return False
+    if origin in getattr(request.app, '_allowed_origins', ()):
+        return True
+    mine = own(request)
+    if site == 'same-origin':  # a proxy that nobody told us of may have ended the TLS: the browser knows the scheme
+        origin, mine = origin.partition('://')[2], mine.partition('://')[2]
+    return origin == mine and site in (None, 'same-origin', 'none')
+
+
+def own(request: 'Any') -> str:
+    """Return the origin that a request was sent to, such as ``'http://device.lan:5000'``; ``''`` without a good Host.
+    """
+    scheme = 'https' if http.is_https(request) else 'http'
+    return normal(scheme + '://' + request.headers.get('Host', ''))
+
+
+def normal(origin: str) -> str:
+    """Return an origin in the one spelling that browsers send (RFC 6454 section 6.2), or ``''`` for what is none."""
+    scheme, _, rest = origin.partition('://')
+    host, port = host_and_port(rest)
+    if not host or not scheme or scheme.strip(_SCHEME):
+        return ''
+    scheme = scheme.lower()
+    return '%s://%s' % (scheme, host) + (':%d' % port if port and port != _DEFAULT_PORTS.get(scheme) else '')
+
+
+def host_and_port(text: str) -> 'tuple[str, int]':
+    """Return host, in lower case, and port of a Host header (RFC 9110 section 7.2).
+
+    Without a port that is 0, and for what is no Host ``('', 0)``.
+    """
+    host, colon, port = text, '', ''
+    if not text.endswith(']') and ':' in text:
+        host, colon, port = text[:text.rfind(':')], ':', text[text.rfind(':') + 1:]
+    good = not host[1:-1].strip(_IPV6) and len(host) > 3 and host[-1] == ']' if host[:1] == '[' else (
+        host and not host.strip(_NAME))
+    if not good or (colon and (not 0 < len(port) < 6 or port.strip(_DIGITS) or not 0 < int(port) < 65536)):
+        return '', 0
+    return host.lower(), int(port or 0)
+
+
+# --- what an app may say ----------------------------------------------------------------------------
+
+def allow(app: 'Any', *origins: str) -> None:
+    """Have pages of these origins taken for the app's own: they may do what a user could do who is logged in there.
+
+    :param origins: scheme, host, and port unless it is the scheme's own, such as ``'https://app.example'``.
+    :raises ValueError: for what is no origin; there is no ``'*'``.
+    """
+    known = getattr(app, '_allowed_origins', ())
+    for origin in origins:
+        if not normal(origin):
+            raise ValueError("an origin is scheme, host and port, such as 'https://app.example'")
+        known += (normal(origin),)
+    app._allowed_origins = known
+
+
+def hosts(app: 'Any', *names: str) -> None:
+    """Answer only requests whose Host is one of these; others get a 421, and those without any a 400.
+
+    A page of a stranger's can have its own name point to a device of your network, and is of the same origin then (DNS
+    rebinding). It cannot make the browser send another name.
+
+    :param names: host names and addresses, without ports; an IPv6 address in brackets.
+    :raises ValueError: for what is no host, and for a port.
+    """
+    known = []
+    for name in names:
+        host, port = host_and_port(name)
+        if not host or port:
+            raise ValueError("a host is a name or address without a port, such as 'device.lan'")
+        known.append(host)
+
+    async def check_host(request: 'Any') -> None:
+        host, _ = host_and_port(request.headers.get('Host', ''))
+        if host not in known:
+            status = 421 if host else 400  # RFC 9110 sections 15.5.20 and 7.2
+            await deny_websocket(request, status, ())
+            abort(status)
+
+    app.before_request_handlers.insert(0, check_host)  # before any guard
