@@ -124,6 +124,9 @@ class Session:
                  max_cookie: int = MAX_COOKIE, max_revoked: int = MAX_REVOKED, revoked_path: 'str | None' = None,
                  require_strong_key: bool = False, idle: 'int | None' = None, store: 'Any' = None,
                  autosave: bool = False, codec: 'Any' = None, transport: 'Any' = None) -> None:
+        for limit in (max_age, idle):
+            if limit is not None and (type(limit) is not int or limit <= 0):
+                raise ValueError('max_age and idle are seconds, an int above 0, or None')
         self.cookies = CookieTransport(name, cookie_options, host_prefix, max_cookie)
         self.transport = transport or self.cookies
         self.require_strong_key = require_strong_key

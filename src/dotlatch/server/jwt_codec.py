@@ -43,6 +43,8 @@ class JWTCodec:
         self.algorithm = algorithm
         self._signing_key = sign_with
         self._keys = list(verify_with)
+        if self._keys and algorithm.startswith('HS') and sign_with is not None and sign_with not in self._keys:
+            raise ValueError('the secret that signs has to be among those that verify')
         if not self._keys and algorithm.startswith('HS') and sign_with is not None:
             self._keys = [sign_with]
         if not self._keys:
