@@ -18,15 +18,12 @@ from . import copies
 from .identity import user_id
 from .portable import (
     CLOCK_FLOOR,
-    FileLock,
     b64url_bytes,
     b64url_encode,
     compare_digest,
-    file_version,
     now,
     random_bytes,
     utf8,
-    warn,
 )
 
 TYPE_CHECKING = False
@@ -298,36 +295,17 @@ class FileKeys(MemoryKeys):
                  events: 'Any' = None) -> None:
         super().__init__(prefix, max_keys, max_per_user, events)
         self.path = path
-        self._lock = FileLock(path)
-        self._is_restored = False
-        self._version: 'tuple[int, ...] | None' = file_version(path)
-        self._load()
-        self._refresh()
+        self._file = file = copies.SharedFile(path, 'a file of API keys', _parsed, self._take, events, 'keys_restored')
+        self._lock = file.lock
+        self._refresh = file.refresh  # type: ignore[method-assign]
+        self._reload = file.reload    # type: ignore[method-assign]
 
-    def _load(self) -> None:
-        keys, self._is_restored = copies.load(self.path, 'a file of API keys', _parsed)
+    def _take(self, keys: 'list[APIKey] | None') -> None:
         self._keys = {key.id: key for key in keys or ()}
-
-    def _reload(self) -> None:
-        version = file_version(self.path)
-        if version != self._version:  # another process has written it
-            self._load()
-            self._version = version
-
-    def _refresh(self) -> None:
-        if file_version(self.path) != self._version:
-            with self._lock:  # or another thread's change, on its way to the file, would be taken back
-                self._reload()
-        if self._is_restored:
-            self._is_restored = False
-            warn(self.path + ' is damaged or lost: the API keys are those of its copy')
-            if self.events is not None:
-                self.events.emit('keys_restored', path=self.path)
 
     def _changed(self) -> None:
         keys = [{name: getattr(key, name) for name in _FIELDS} for key in self._keys.values()]
-        copies.save(self.path, {'format': 1, 'keys': keys})
-        self._version = file_version(self.path)
+        self._file.save({'format': 1, 'keys': keys})
 
 
 def _parsed(content: 'dict[str, Any]') -> 'list[APIKey]':

@@ -4,11 +4,13 @@ Needs portable.py, strictjson.py and files.py::
 
     copies.save('users.json', {'format': 1, 'users': []})
     copies.load('users.json', 'a file of users', lambda content: content['users'])   # ([], False)
+
+:class:`SharedFile` is such a file that several processes write.
 """
 from hashlib import sha256
 
 from . import files, strictjson
-from .portable import b64url_bytes, compare_digest, warn_once
+from .portable import FileLock, b64url_bytes, compare_digest, file_version, warn, warn_once
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -63,6 +65,57 @@ def save(path: str, content: 'dict[str, Any]') -> None:
         files.replace(path + COPY, data)
     except OSError:  # what was asked for is done
         warn_once('the copy of a file could not be written: it is an older one')
+
+
+class SharedFile:
+    """A file whose content is kept in memory, and read again when another process has written it.
+
+    :param what: what sort of file it is, for messages.
+    :param parse: see :func:`load`.
+    :param take: called with what ``parse`` returned, or with ``None`` when there is no file.
+    :param events: a :class:`dotlatch.events.Events` that is told when the copy had to be used.
+    :param event: under which name.
+    :raises ValueError: when neither the file nor its copy is right. They are left as they are.
+    """
+    def __init__(self, path: str, what: str, parse: 'Callable[[dict[str, Any]], Any]', take: 'Callable[[Any], None]',
+                 events: 'Any', event: str) -> None:
+        self.path = path
+        self.lock = FileLock(path)
+        self._what = what
+        self._parse = parse
+        self._take = take
+        self._events = events
+        self._event = event
+        self._version = file_version(path)
+        self._load()
+        self.refresh()
+
+    def _load(self) -> None:
+        content, self._is_copy = load(self.path, self._what, self._parse)
+        self._take(content)
+
+    def reload(self) -> None:
+        """Have what was written last, under the lock."""
+        version = file_version(self.path)
+        if version != self._version:  # another process has written it
+            self._load()
+            self._version = version
+
+    def refresh(self) -> None:
+        """Have what was written last; without the lock, which is taken when there is something to read."""
+        if file_version(self.path) != self._version:
+            with self.lock:  # or another thread's change, on its way to the file, would be taken back
+                self.reload()
+        if self._is_copy:
+            self._is_copy = False
+            warn('%s is damaged or lost: what is in use is its copy' % self.path)
+            if self._events is not None:
+                self._events.emit(self._event, path=self.path)
+
+    def save(self, content: 'dict[str, Any]') -> None:
+        """Write it, under the lock; see :func:`save`."""
+        save(self.path, content)
+        self._version = file_version(self.path)
 
 
 def _content(data: bytes) -> 'dict[str, Any]':

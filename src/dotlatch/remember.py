@@ -86,6 +86,8 @@ def _write(request: 'Any', response: 'Any') -> None:
     options = transport.options_for(request).copy()
     options.pop('expires', None)
     options['max_age'] = max_age
+    if token and response.status_code >= 500:
+        return  # a store that is down has let nobody in, so nobody is remembered either
     if token:
         cookies.write(response, name, token, options, transport.same_site)
     else:

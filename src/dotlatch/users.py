@@ -9,7 +9,7 @@ Needs portable.py, strictjson.py, passwords.py, files.py and copies.py::
     users.get_by_id(user.id)
 """
 from . import copies, passwords
-from .portable import FileLock, Lock, b64url_encode, call, file_version, random_bytes, utf8, warn, warn_once
+from .portable import Lock, b64url_encode, call, random_bytes, utf8, warn_once
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -301,14 +301,12 @@ class FileUsers(MemoryUsers):
                  digest: 'Any' = None) -> None:
         super().__init__(max_users, check_password, events, digest)
         self.path = path
-        self._lock = FileLock(path)
-        self._is_restored = False
-        self._version: 'tuple[int, ...] | None' = file_version(path)
-        self._load()
-        self._refresh()
+        self._file = file = copies.SharedFile(path, 'a file of users', _parsed, self._take, events, 'users_restored')
+        self._lock = file.lock
+        self._refresh = file.refresh  # type: ignore[method-assign]
+        self._reload = file.reload    # type: ignore[method-assign]
 
-    def _load(self) -> None:
-        users, self._is_restored = copies.load(self.path, 'a file of users', _parsed)
+    def _take(self, users: 'list[User] | None') -> None:
         # The objects of users who are still there stay the same ones, so that who holds one sees the change.
         there: 'dict[str | int, User]' = {}
         ids: 'dict[str, str | int]' = {}
@@ -322,22 +320,6 @@ class FileUsers(MemoryUsers):
             ids[_folded(user.name)] = user.id
         self._users, self._ids = there, ids
 
-    def _reload(self) -> None:
-        version = file_version(self.path)
-        if version != self._version:  # another process has written it
-            self._load()
-            self._version = version
-
-    def _refresh(self) -> None:
-        if file_version(self.path) != self._version:
-            with self._lock:  # or another thread's change, on its way to the file, would be taken back
-                self._reload()
-        if self._is_restored:
-            self._is_restored = False
-            warn(self.path + ' is damaged or lost: the users are those of its copy')
-            if self.events is not None:
-                self.events.emit('users_restored', path=self.path)
-
     def _changed(self) -> None:
         users = []
         for user in self._users.values():
@@ -345,8 +327,7 @@ class FileUsers(MemoryUsers):
             if user.digest_ha1 is not None:
                 fields['digest_ha1'] = user.digest_ha1
             users.append(fields)
-        copies.save(self.path, {'format': 1, 'users': users})
-        self._version = file_version(self.path)
+        self._file.save({'format': 1, 'users': users})
 
 
 def _parsed(content: 'dict[str, Any]') -> 'list[User]':

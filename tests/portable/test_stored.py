@@ -226,6 +226,24 @@ async def test_S11_a_store_that_is_down_is_a_503_and_nobody_and_back_when_it_is_
     assert await text(browser, '/who') == 'anna'
 
 
+async def test_S11_who_was_not_let_in_since_the_store_is_down_is_not_remembered_either():
+    store = Broken()
+    app = site(store=store)
+
+    @app.post('/remember')
+    async def remember(request):
+        return await app.login.login_user(request, USERS[1], remember=30)
+
+    browser = Client(app)
+    store.fails = ('save',)
+    res = await browser.post('/remember')
+    assert (res.status_code, res.cookies) == (503, [])
+    store.fails = ()
+    assert await text(browser, '/who') == 'nobody'
+    await browser.post('/remember')
+    assert browser.names() == ['_remember', 'session']
+
+
 async def test_S14_a_record_that_does_not_fit_is_an_error_at_save():
     app = make_app(store=MemoryStore())
 
