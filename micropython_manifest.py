@@ -38,6 +38,7 @@ files = [
     'links.py',
     'live.py',
     'login.py',
+    'names.py',
     'nonces.py',
     'noviper.py',
     'on_micropython.py',

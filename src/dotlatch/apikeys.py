@@ -1,6 +1,6 @@
 """API keys: what a program shows instead of a password. Each is of one user, has scopes, may end, and can be revoked.
 
-Needs portable.py, strictjson.py, files.py, copies.py and identity.py; keyauth.py asks requests for them::
+Needs portable.py, strictjson.py, files.py, copies.py, names.py and identity.py; keyauth.py asks requests for them::
 
     keys = FileKeys('keys.json', prefix='greenhouse')
 
@@ -16,14 +16,15 @@ from hashlib import sha256
 
 from . import copies
 from .identity import user_id
+from .names import check_name
 from .portable import (
     CLOCK_FLOOR,
+    Lock,
     b64url_bytes,
     b64url_encode,
     compare_digest,
     now,
     random_bytes,
-    utf8,
 )
 
 TYPE_CHECKING = False
@@ -125,14 +126,6 @@ def _is_alphanumeric(text: str) -> bool:
 
 # --- where they are kept --------------------------------------------------------------------------
 
-class _NoLock:
-    def __enter__(self) -> None:
-        pass
-
-    def __exit__(self, *error: object) -> None:
-        pass
-
-
 class MemoryKeys:
     """Keys that last as long as the program.
 
@@ -150,7 +143,7 @@ class MemoryKeys:
         self.max_per_user = max_per_user
         self.events = events
         self._keys: 'dict[str, APIKey]' = {}
-        self._lock: 'Any' = _NoLock()
+        self._lock: 'Any' = Lock()
 
     def __len__(self) -> int:
         self._refresh()
@@ -179,7 +172,7 @@ class MemoryKeys:
         :raises TypeError: when the user has no id that is a str or an int.
         """
         owner = user_id(user)
-        _check_name(name)
+        check_name(name)
         scopes = _checked_scopes(scopes)
         _check_expires(expires)
         text, key_id, secret_hash = make(self.prefix)
@@ -295,10 +288,14 @@ class FileKeys(MemoryKeys):
                  events: 'Any' = None) -> None:
         super().__init__(prefix, max_keys, max_per_user, events)
         self.path = path
-        self._file = file = copies.SharedFile(path, 'a file of API keys', _parsed, self._take, events, 'keys_restored')
-        self._lock = file.lock
-        self._refresh = file.refresh  # type: ignore[method-assign]
-        self._reload = file.reload    # type: ignore[method-assign]
+        self._file = copies.SharedFile(path, 'a file of API keys', _parsed, self._take, events, 'keys_restored')
+        self._lock = self._file.lock
+
+    def _refresh(self) -> None:
+        self._file.refresh()
+
+    def _reload(self) -> None:
+        self._file.reload()
 
     def _take(self, keys: 'list[APIKey] | None') -> None:
         self._keys = {key.id: key for key in keys or ()}
@@ -325,19 +322,6 @@ def _key(fields: 'dict[str, Any]') -> APIKey:
     if not right:
         raise ValueError('not a key')
     return key
-
-
-def _check_name(name: str) -> None:
-    if not isinstance(name, str) or not 0 < len(name) <= 64 or name != name.strip(' '):
-        raise ValueError('a name has 1 to 64 characters and no space at its ends')
-    for c in name:
-        # Also those that turn the direction of what follows, or begin a line: the name is shown in lists and logs.
-        if c < ' ' or '\x7f' <= c <= '\x9f' or '\u2028' <= c <= '\u202e' or '\u2066' <= c <= '\u2069':
-            raise ValueError('a name has no control characters')
-    try:
-        utf8(name.encode())
-    except ValueError:
-        raise ValueError('a name has no half of a character') from None
 
 
 def _checked_scopes(scopes: 'Any') -> 'list[str]':

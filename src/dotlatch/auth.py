@@ -87,7 +87,8 @@ class BaseAuth(Protector):
     async def verify(self, request: 'Any', credentials: 'tuple[Any, ...]') -> 'Any':
         """Return the user whose credentials these are, or ``None``."""
         try:
-            user = as_user(await call(self.auth_callback, request, *credentials))  # type: ignore[arg-type]
+            verdict = await call(self.auth_callback, request, *credentials)  # type: ignore[arg-type]  # identify() has looked
+            user = as_user(verdict)
         except OSError as error:
             http.unavailable(request, error)
         return user if user is not None and is_active(user) else None

@@ -47,7 +47,7 @@ class ClaimsAuth(TokenAuth):
         :raises TokenError: for any other.
         :raises OSError: when that cannot be told now; the request ends in a 503.
         """
-        raise NotImplementedError
+        raise NotImplementedError  # each kind of token has its own
 
     def find(self, request: 'Any') -> 'tuple[str, ...] | None':
         """Return what stands where the token should be. Who reads it refuses what is none: a look at each of its few

@@ -107,7 +107,8 @@ class APIKeyAuth(BaseAuth):
                 return self._refused(request, None, 'key')
             if key.is_expired():
                 return self._refused(request, key, 'expired')
-            user = as_user(await call(self.auth_callback, key.user_id))  # type: ignore[arg-type]
+            verdict = await call(self.auth_callback, key.user_id)  # type: ignore[arg-type]  # identify() has looked
+            user = as_user(verdict)
         except OSError as error:
             http.unavailable(request, error)
         if user is None or not is_active(user):

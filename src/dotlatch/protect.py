@@ -38,11 +38,11 @@ class Protector:
 
     async def identify(self, request: 'Any') -> 'Any':
         """Return the user whose credentials the request carries, or ``None``."""
-        raise NotImplementedError
+        raise NotImplementedError  # each way to prove a name has its own
 
     def challenge(self, request: 'Any') -> str:
         """Return what a 401 says of this way in, as in WWW-Authenticate (RFC 9110 section 11.6.1)."""
-        raise NotImplementedError
+        raise NotImplementedError  # each way to prove a name has its own
 
     def is_tried(self, request: 'Any') -> bool:
         """Tell whether the request carries credentials of this kind, good or bad."""

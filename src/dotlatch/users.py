@@ -1,6 +1,6 @@
 """Accounts in memory or in one JSON file, with hashed passwords.
 
-Needs portable.py, strictjson.py, passwords.py, files.py and copies.py::
+Needs portable.py, strictjson.py, passwords.py, files.py, copies.py and names.py::
 
     users = FileUsers('users.json')
     await users.create('anna', 'correct horse battery staple')
@@ -9,7 +9,8 @@ Needs portable.py, strictjson.py, passwords.py, files.py and copies.py::
     users.get_by_id(user.id)
 """
 from . import copies, passwords
-from .portable import Lock, b64url_encode, call, random_bytes, utf8, warn_once
+from .names import check_name
+from .portable import Lock, b64url_encode, call, random_bytes, warn_once
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -97,7 +98,7 @@ class MemoryUsers:
         :raises ValueError: when the name is taken, empty, longer than 64 characters or has control characters; when
             the password is too long or not good enough; when the scopes are no strings; when there are too many users.
         """
-        _check_name(name)
+        check_name(name)
         scopes = _checked_scopes(scopes)
         hashed = await self._hash_of(password, name)
         with self._lock:
@@ -182,7 +183,7 @@ class MemoryUsers:
 
         :raises ValueError: as :meth:`create` does for a name.
         """
-        _check_name(name)
+        check_name(name)
         self._set(user, {'name': name, 'digest_ha1': None}, 'user_renamed')  # which has the name in it
 
     def set_scopes(self, user: User, scopes: 'Any') -> None:
@@ -301,10 +302,14 @@ class FileUsers(MemoryUsers):
                  digest: 'Any' = None) -> None:
         super().__init__(max_users, check_password, events, digest)
         self.path = path
-        self._file = file = copies.SharedFile(path, 'a file of users', _parsed, self._take, events, 'users_restored')
-        self._lock = file.lock
-        self._refresh = file.refresh  # type: ignore[method-assign]
-        self._reload = file.reload    # type: ignore[method-assign]
+        self._file = copies.SharedFile(path, 'a file of users', _parsed, self._take, events, 'users_restored')
+        self._lock = self._file.lock
+
+    def _refresh(self) -> None:
+        self._file.refresh()
+
+    def _reload(self) -> None:
+        self._file.reload()
 
     def _take(self, users: 'list[User] | None') -> None:
         # The objects of users who are still there stay the same ones, so that who holds one sees the change.
@@ -358,19 +363,6 @@ def _is_text(value: 'Any') -> bool:
 def _folded(name: str) -> str:
     """Return the name with ASCII letters in lower case, on both Pythons."""
     return ''.join([c.lower() if 'A' <= c <= 'Z' else c for c in name])
-
-
-def _check_name(name: str) -> None:
-    if not isinstance(name, str) or not 0 < len(name) <= 64 or name != name.strip(' '):
-        raise ValueError('a name has 1 to 64 characters and no space at its ends')
-    for c in name:
-        # Also those that turn the direction of what follows, or begin a line: the name is shown in lists and logs.
-        if c < ' ' or '\x7f' <= c <= '\x9f' or '\u2028' <= c <= '\u202e' or '\u2066' <= c <= '\u2069':
-            raise ValueError('a name has no control characters')
-    try:
-        utf8(name.encode())
-    except ValueError:
-        raise ValueError('a name has no half of a character') from None
 
 
 def _checked_scopes(scopes: 'Any') -> 'list[str]':

@@ -2,6 +2,7 @@
 import asyncio
 import os
 
+from cheap import Cheap
 from disk import Disk, held, put
 
 from dotlatch import events, passwords
@@ -12,19 +13,6 @@ from dotlatch.users import FileUsers, MemoryUsers
 
 PASSWORD = 'correct horse battery staple'
 ANOTHER = 'another horse battery staple'
-
-
-class Cheap:
-    """Hashes that cost little, and another count than those before."""
-    def __init__(self, iterations=2):
-        self.iterations = iterations
-
-    def __enter__(self):
-        self._kept = passwords.ITERATIONS
-        passwords.ITERATIONS = self.iterations
-
-    def __exit__(self, *error):
-        passwords.ITERATIONS = self._kept
 
 
 class Meanwhile:

@@ -4,6 +4,7 @@ import os
 from binascii import hexlify
 from hashlib import sha256
 
+from cheap import Cheap
 from disk import Disk, held, put
 
 from dotlatch import passwords
@@ -13,19 +14,6 @@ from dotlatch.users import FileUsers, MemoryUsers, User
 
 PASSWORD = 'correct horse battery staple'
 ANOTHER = 'another horse battery staple'
-
-
-class Cheap:
-    """Hashes that cost little: what is tested here does not depend on it."""
-    def __init__(self, iterations=2):
-        self.iterations = iterations
-
-    def __enter__(self):
-        self._kept = passwords.ITERATIONS
-        passwords.ITERATIONS = self.iterations
-
-    def __exit__(self, *error):
-        passwords.ITERATIONS = self._kept
 
 
 class Counted:
