@@ -24,6 +24,7 @@ MEASURES = Path(__file__).with_name('pico_measures.py')
 MICRODOT_MODULES = ('session', 'auth', 'login')
 CORE = ('portable', 'tokens', 'session', 'auth', 'login')
 PBKDF2_ITERATIONS = (100, 500)
+AT_ONCE = 40  # modules: all of them are more than a Pico has memory for
 
 # Microdot 2.7.0 with micropython-lib's jwt and hmac, by this script; and one iteration of the
 # PBKDF2 in its login example.
@@ -107,7 +108,11 @@ def measure_all(microdot_libs=None):
             'pbkdf2': measure('pbkdf2({}, {})'.format(*PBKDF2_ITERATIONS)),
         }
         everything = import_order([*CORE, *modules_of_dotlatch()])
-        dotlatch['heap_all'] = dict(measure(f'heap("dotlatch", {everything})'))
+        dotlatch['heap_all'] = {}
+        for first in range(0, len(everything), AT_ONCE):
+            modules = import_order(everything[first:first + AT_ONCE])
+            sizes = dict(measure(f'heap("dotlatch", {modules})'))
+            dotlatch['heap_all'] = {**sizes, **dotlatch['heap_all']}
         microdot = QUOTED
         if microdot_libs:
             microdot = {

@@ -1,11 +1,13 @@
-"""pytest, taught three things: portable tests, `async def` tests, and to say what ran where."""
+"""pytest, taught four things: portable tests, `async def` tests, to say what ran where, and to let no secret out."""
 
 import asyncio
 import inspect
 
 import pytest
 
-from tests.harness import portable, summary
+from tests.harness import leaks, portable, summary
+
+leaks.install()
 
 
 def pytest_addoption(parser):
@@ -33,5 +35,31 @@ def pytest_pyfunc_call(pyfuncitem):
     return True
 
 
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item):
+    leaks.begin(item)
+    return (yield)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_teardown():
+    leaks.read_logs()  # before their folders go
+    return (yield)
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_makereport(call):
+    report = yield
+    if call.when == "teardown":
+        leaks.finish(report)
+    return report
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_sessionfinish(session):
+    leaks.finish_run(session)
+
+
 def pytest_terminal_summary(terminalreporter):
     summary.write(terminalreporter)
+    leaks.write(terminalreporter)

@@ -7,17 +7,21 @@ gets one JSON line per event, so that a crash or a hang still leaves what came b
 
     {"event": "python", "name": "MicroPython 1.29.0", "microdot": "/where/it/came/from"}
     {"event": "start", "test": "test_x"}
-    {"event": "end", "test": "test_x", "outcome": "passed", "detail": ""}
+    {"event": "end", "test": "test_x", "outcome": "passed", "detail": "", "leaks": [], "secrets": []}
     {"event": "finished"}
 
-`import_failed` takes the place of the tests when the module cannot be used at all.
+`import_failed` takes the place of the tests when the module cannot be used at all. What the tests print comes after
+a line with their name, which begins with MARK.
 """
 import asyncio
 import io
 import json
 import sys
 
+from harness import watch
+
 MICROPYTHON = sys.implementation.name == 'micropython'
+MARK = '\x1e'
 
 
 def main(job_path):
@@ -37,9 +41,19 @@ def main(job_path):
             return
         for name in job['run']:
             report(event='start', test=name)
+            say(MARK + name)
+            watch.install()  # a test may have loaded more
+            watch.begin()
             outcome, detail = run(tests[name])
-            report(event='end', test=name, outcome=outcome, detail=detail)
+            report(event='end', test=name, outcome=outcome, detail=detail, leaks=watch.taken(), secrets=watch.secrets())
         report(event='finished')
+
+
+def say(line):
+    """Print a line, after what else was printed so far."""
+    print(line)
+    if not MICROPYTHON:
+        sys.stdout.flush()
 
 
 def load(job):

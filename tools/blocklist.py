@@ -63,7 +63,9 @@ def source(chosen):
     for word in chosen:
         for bit in strength.bits_of(word):
             bits[bit >> 3] |= 1 << (bit & 7)
-    lines = ["".join(f"\\x{byte:02x}" for byte in bits[i:i + 28]) for i in range(0, len(bits), 28)]
+    # In pieces: 4 KB in a row are hard to find on a board that has run for a while.
+    lines = ["".join(f"\\x{byte:02x}" for byte in bits[i:i + 16]) for i in range(0, len(bits), 16)]
+    pieces = [lines[i:i + 8] for i in range(0, len(lines), 8)]
     return "\n".join([
         '"""Passwords that everybody tries first, as a Bloom filter: strength.py looks them up. Needs no other file.',
         "",
@@ -71,7 +73,7 @@ def source(chosen):
         "our own. Written by tools/blocklist.py, which says more.",
         '"""',
         "BITS = (",
-        *[f"    b'{line}'" for line in lines],
+        *["\n".join(f"    b'{line}'" for line in piece) + "," for piece in pieces],
         ")",
         "",
     ])

@@ -81,14 +81,14 @@ def create_app():
     async def log_in(request):
         fields = form(request)
         name = fields.get('username', '')
-        wait = throttle.attempt(name, source(request))
+        wait = await throttle.attempt(name, source(request))
         if wait:
             return page(LOGIN, f'Too many attempts. Try again in {wait} seconds.', 429, {'Retry-After': str(wait)})
         user = await users.authenticate(name, fields.get('password', ''))
         if user is None:
             challenge = {'WWW-Authenticate': 'Cookie realm="login", form-action="/login"'}
             return page(LOGIN, 'Name or password is wrong.', 401, challenge)
-        throttle.succeeded(name, source(request))
+        await throttle.succeeded(name, source(request))
         return await login.login_user(request, user)
 
     @app.post('/logout')

@@ -1,6 +1,6 @@
 """HTTP authentication: Basic (RFC 7617) and Bearer or any other token (RFC 6750), read strictly.
 
-Needs portable.py, origin.py, http.py, identity.py and protect.py::
+Needs portable.py, origin.py, onepiece.py, http.py, identity.py and protect.py; attempts.py to tell of those that fail::
 
     auth = BasicAuth(realm='Greenhouse')
 
@@ -17,8 +17,8 @@ from microdot import abort
 from microdot.microdot import HTTPException
 
 from . import http
-from .identity import as_user, is_active
-from .portable import b64_decode, call, deny_websocket, utf8, warn_once
+from .identity import as_user, has_second_factor, is_active
+from .portable import b64_decode, call, deny_websocket, is_token68, is_word, utf8, warn_once
 from .protect import Protector, refusal
 
 TYPE_CHECKING = False
@@ -46,17 +46,25 @@ class BaseAuth(Protector):
     :param throttle: a :class:`dotlatch.throttle.Throttle`, asked before the callback; who has to wait gets a 429.
     :param allow_http: credentials that anybody on the network can read are taken with one warning (``None``), without
         one (``True``), or refused with a 403 (``False``).
+    :param events: a :class:`dotlatch.events.Events` that is told of credentials that were refused.
     """
     scheme = ''
 
     header = 'Authorization'
 
-    def __init__(self, error_status: int, allow_http: 'bool | None', throttle: 'Throttle | None') -> None:
+    allow_one_factor = True  # what is no password is given out to who has proven both
+
+    failure = 'password'     # the reason that events are told, unless a better one is known
+
+    def __init__(self, error_status: int, allow_http: 'bool | None', throttle: 'Throttle | None',
+                 events: 'Any' = None) -> None:
         if error_status == 407:
             raise ValueError('407 is for proxies (RFC 9110 section 15.5.8)')
         self.error_status = error_status
         self.allow_http = allow_http
+        self._is_told = False  # that credentials travel in the open
         self.throttle = throttle
+        self.events = events
         self.auth_callback: 'Callable[..., Any] | None' = None
         self.error_callback: 'Callable[..., Any]' = self.authentication_error
 
@@ -91,7 +99,10 @@ class BaseAuth(Protector):
             user = as_user(verdict)
         except OSError as error:
             http.unavailable(request, error)
-        return user if user is not None and is_active(user) else None
+        if user is None or is_active(user):
+            return user
+        request.g._why = self, 'inactive', user
+        return None
 
     def challenge(self, request: 'Any') -> str:
         """Return the challenge of this scheme."""
@@ -106,38 +117,59 @@ class BaseAuth(Protector):
         g = request.g
         proven = getattr(g, '_proven', None)
         if proven is not None and proven[0] is self:  # a guard has asked before
+            if proven[2] is not None:
+                g._granted = proven[2]  # and another one in between
             return proven[1]
         http.on_response(request, self._mark)
         given = self.find(request)
         if given is None:
             return None
-        if self.allow_http is not True and not http.is_https(request):
+        if self.allow_http is not True and not self._is_told and not http.is_https(request):
             if self.allow_http is False:
                 abort(403, 'HTTPS is needed here')
             warn_once(self.scheme + ' credentials travel over plain HTTP, readable by whoever can listen to the '
                       'network; allow_http=True says that this is known, False refuses them')
+            self._is_told = True
         if self.throttle is None:
             user = await self.verify(request, given)
         else:
-            user = await self._throttled(request, given)
-        g._proven = (self, user)
+            try:
+                user = await self._throttled(request, given)
+            except OSError as error:  # a throttle that is asked over the network
+                http.unavailable(request, error)
+        if user is not None and not self.allow_one_factor and has_second_factor(user):
+            g._why = self, 'second_factor', user
+            user = None
+        if user is None and self.events is not None:
+            self._tell(request)
+        g._proven = (self, user, getattr(g, '_granted', None))
         return user
 
     async def _throttled(self, request: 'Any', given: 'tuple[str, ...]') -> 'Any':
         throttle: Throttle = self.throttle  # type: ignore[assignment]  # its caller has looked
         account = given[0] if len(given) > 1 else ''
         source = http.source(request)
-        wait = throttle.attempt(account, source)
+        wait = await throttle.attempt(account, source)
         if wait:
+            if self.events is not None:
+                self._tell(request, wait)
             http.too_many(request, wait)
         try:
             user = await self.verify(request, given)
         except Exception:  # a store that is down, a full queue: no guess was judged
-            throttle.undecided(account, source)
+            await throttle.undecided(account, source)
             raise
-        if user is not None:
-            throttle.succeeded(account, source)
+        if user is None:
+            return None
+        if not self.allow_one_factor and has_second_factor(user):
+            await throttle.undecided(account, source)  # right, as far as it goes
+        else:
+            await throttle.succeeded(account, source)
         return user
+
+    def _tell(self, request: 'Any', seconds: int = 0) -> None:
+        from . import attempts  # loaded by those who want to hear of them
+        attempts.tell(self, request, seconds)
 
     def is_tried(self, request: 'Any') -> bool:
         """Tell whether the request carries credentials of this scheme, good or bad."""
@@ -169,12 +201,15 @@ class BasicAuth(BaseAuth):
     :param charset: sent with the challenge; only UTF-8 is read, and the only one that RFC 7617 has.
     :param scheme: another name for the scheme, such as ``'xBasic'``, which keeps browsers from asking.
     :param error_status: the status of a refusal.
-    :param allow_http: see :class:`BaseAuth`; so is ``throttle``.
+    :param allow_http: see :class:`BaseAuth`; so are ``throttle`` and ``events``.
+    :param allow_one_factor: let in, by the password alone, users who have a second factor. They are refused otherwise
+        (ASVS 6.3.4): Basic has no place for a code. See :func:`dotlatch.identity.has_second_factor`.
     """
     def __init__(self, realm: 'Any' = 'Please login', charset: str = 'UTF-8', scheme: str = 'Basic',
-                 error_status: int = 401, allow_http: 'bool | None' = None,
-                 throttle: 'Throttle | None' = None) -> None:
-        super().__init__(error_status, allow_http, throttle)
+                 error_status: int = 401, allow_http: 'bool | None' = None, throttle: 'Throttle | None' = None,
+                 events: 'Any' = None, allow_one_factor: bool = False) -> None:
+        super().__init__(error_status, allow_http, throttle, events)
+        self.allow_one_factor = allow_one_factor
         if not isinstance(realm, str):
             realm = 'Please login'  # BasicAuth(app), as Microdot's documentation once had it
         self.realm = realm
@@ -196,13 +231,10 @@ class BasicAuth(BaseAuth):
             pair = utf8(sent)
         except ValueError:
             return None
-        colon = pair.find(':')
-        if colon < 0 or min(sent) < 32 or b'\x7f' in sent:  # RFC 7617 section 2 has no control characters
+        name, colon, password = pair.partition(':')
+        if not colon or min(sent) < 32 or b'\x7f' in sent:  # RFC 7617 section 2 has no control characters
             return None
-        return pair[:colon], pair[colon + 1:]
-
-
-_TOKEN68 = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~+/'
+        return name, password
 
 
 class TokenAuth(BaseAuth):
@@ -212,12 +244,14 @@ class TokenAuth(BaseAuth):
     :param scheme: the scheme before the token, when the header is Authorization.
     :param error_status: the status of a refusal. A header that is malformed is a 400 (RFC 6750 section 3.1).
     :param realm: sent with the challenge; printable ASCII.
-    :param allow_http: see :class:`BaseAuth`; so is ``throttle``.
+    :param allow_http: see :class:`BaseAuth`; so are ``throttle`` and ``events``.
     """
+    failure = 'token'
+
     def __init__(self, header: str = 'Authorization', scheme: str = 'Bearer', error_status: int = 401,
-                 realm: str = 'Please login', allow_http: 'bool | None' = None,
-                 throttle: 'Throttle | None' = None) -> None:
-        super().__init__(error_status, allow_http, throttle)
+                 realm: str = 'Please login', allow_http: 'bool | None' = None, throttle: 'Throttle | None' = None,
+                 events: 'Any' = None) -> None:
+        super().__init__(error_status, allow_http, throttle, events)
         self.header = header
         self.scheme = scheme
         self._has_scheme = header.lower() == 'authorization'
@@ -256,11 +290,7 @@ class TokenAuth(BaseAuth):
 
     def _is_token(self, text: str) -> bool:
         """Tell whether ``text`` is a b64token (RFC 6750 section 2.1), or in a header of its own, one printable word."""
-        if not self._has_scheme:
-            coded = text.encode()
-            return min(coded) > 32 and max(coded) < 127
-        body = text.rstrip('=')
-        return body != '' and not body.strip(_TOKEN68)
+        return is_token68(text) if self._has_scheme else is_word(text) and text != ''
 
 
 # --- several ways ---------------------------------------------------------------------------------

@@ -75,7 +75,8 @@ class SharedFile:
     :param take: called with what ``parse`` returned, or with ``None`` when there is no file.
     :param events: a :class:`dotlatch.events.Events` that is told when the copy had to be used.
     :param event: under which name.
-    :raises ValueError: when neither the file nor its copy is right. They are left as they are.
+    :raises ValueError: when neither the file nor its copy is right. They are left as they are. When that happens later,
+        it is an OSError, as for any store that cannot be read.
     """
     def __init__(self, path: str, what: str, parse: 'Callable[[dict[str, Any]], Any]', take: 'Callable[[Any], None]',
                  events: 'Any', event: str) -> None:
@@ -98,7 +99,10 @@ class SharedFile:
         """Have what was written last, under the lock."""
         version = file_version(self.path)
         if version != self._version:  # another process has written it
-            self._load()
+            try:
+                self._load()
+            except ValueError as error:  # now it is a store that cannot be asked
+                raise OSError(5, str(error)) from None
             self._version = version
 
     def refresh(self) -> None:

@@ -91,15 +91,18 @@ class DigestAuth(BaseAuth):
     :param nonce_seconds: how long a nonce may be used. Clients take a new one by themselves.
     :param max_nonces: how many may be in use at once: about so many clients. On a board 32, with about 80 bytes each.
     :param error_status: the status of a refusal. A header that is malformed is a 400.
-    :param allow_http: see :class:`dotlatch.auth.BaseAuth`; so is ``throttle``. Plain HTTP is what Digest is for, so
-        here it is allowed unless this is ``False``.
+    :param allow_http: see :class:`dotlatch.auth.BaseAuth`; so are ``throttle`` and ``events``. Plain HTTP is what
+        Digest is for, so here it is allowed unless this is ``False``.
+    :param allow_one_factor: see :class:`dotlatch.auth.BasicAuth`.
     """
     scheme = 'Digest'
 
     def __init__(self, realm: str = 'Please login', algorithms: 'tuple[str, ...]' = ('SHA-256',),
                  nonce_seconds: int = 300, max_nonces: int = MAX_NONCES, error_status: int = 401,
-                 allow_http: 'bool | None' = True, throttle: 'Throttle | None' = None) -> None:
-        super().__init__(error_status, allow_http, throttle)
+                 allow_http: 'bool | None' = True, throttle: 'Throttle | None' = None, events: 'Any' = None,
+                 allow_one_factor: bool = False) -> None:
+        super().__init__(error_status, allow_http, throttle, events)
+        self.allow_one_factor = allow_one_factor
         if not algorithms or isinstance(algorithms, str):
             raise ValueError("algorithms is a tuple such as ('SHA-256',)")
         self.realm = realm
@@ -195,10 +198,14 @@ class DigestAuth(BaseAuth):
         ha1 = known or self._nobody[algorithm]  # who is not there costs as much (ASVS 6.3.8)
         expected = _hex(new, ha1, nonce, nc, cnonce, b'auth', _hex(new, request.method.encode(), uri))
         if not compare_digest(expected, response) or not known:
+            if user is not None:
+                request.g._why = self, 'password', user
             return None
         verdict = self._nonces.use(nonce.decode(), int(nc, 16))
         if verdict is not GOOD:
+            request.g._why = self, 'replay', user
             if verdict is STALE:
+                request.g._why = self, '', user  # the client comes again with a new one, and by itself
                 request.g._digest_stale = self
             return None
         proof = _hex(new, ha1, nonce, nc, cnonce, b'auth', _hex(new, b'', uri))

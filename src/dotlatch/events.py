@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     Listener = TypeVar('Listener', bound=Callable[..., Any])
 
 # What may be said of an event. Others are left out, so that no password or token gets into the list by mistake.
-FIELDS = ('user', 'name', 'source', 'method', 'reason', 'seconds', 'count', 'path')
+FIELDS = ('user', 'name', 'source', 'method', 'reason', 'seconds', 'count', 'path', 'actor')
 MAX_TEXT = 64      # bytes of UTF-8
 MAX_TASKS = 8      # calls of listeners that have not come to their end
 PATIENCE = 10      # seconds that one of them has

@@ -19,7 +19,7 @@ For people in browsers there is fleetlogin.py.
 from . import tokens
 from .identity import get, user_id
 from .jwtauth import JWTAuth
-from .portable import Key, b64url_decode, b64url_encode, now, random_id
+from .portable import Key, b64url_decode, b64url_encode, is_word, now, random_id
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -60,7 +60,7 @@ def issue(master_key: 'bytes | str | Key', board_id: str, user: 'Any', scopes: '
     :param scopes: what the bearer may do on that board.
     :param ttl: seconds it is good for, an hour at most.
     :param typ: what it is for: :data:`TYP` in a script's ``Authorization``; fleetlogin.py has another.
-    :raises ValueError: for a scope with a space in it, a longer life or a token above 1500 bytes, and for what
+    :raises ValueError: for a scope that is not one word, a longer life or a token above 1500 bytes, and for what
         :func:`board_key` refuses.
     :raises RuntimeError: while the clock is not set, by which the token would end.
     """
@@ -71,8 +71,8 @@ def issue(master_key: 'bytes | str | Key', board_id: str, user: 'Any', scopes: '
     if isinstance(scopes, str):
         raise TypeError("scopes are a list, such as ['read']")
     for scope in scopes:
-        if not scope or ' ' in scope:
-            raise ValueError('a scope is one word')
+        if not isinstance(scope, str) or not scope or not is_word(scope):
+            raise ValueError('a scope is one word of printable ASCII')
     name = user if isinstance(user, str) else get(user, 'name')
     claims = {'aud': board_id, 'sub': user_id(user), 'scope': ' '.join(scopes), 'jti': random_id()}
     if isinstance(name, str):

@@ -22,7 +22,7 @@ from microdot import abort, redirect
 
 from . import fleet, http, sameorigin, tokens
 from .origin import quote, safe_next
-from .portable import now
+from .portable import Lock, now, uptime_ms
 from .protect import Protector
 from .revoked import Revoked
 from .session import session_of
@@ -101,6 +101,8 @@ class FleetLogin(Protector):
         self.max_age = max_age
         self.leeway = leeway
         self._used = Revoked(max_used)
+        self._began = uptime_ms()
+        self._lock = Lock()
 
     async def enter(self, request: 'Any') -> 'Any':
         """Handler for the form that :func:`handover` sends: start a session, and redirect to the page that was wanted.
@@ -134,9 +136,12 @@ class FleetLogin(Protector):
         """Return the claims of a token that comes for the first time; TokenError for any other."""
         claims = fleet.decode(token, self._keys, TYP, self.board_id, self.leeway)
         end = int(claims['exp'])
-        if self._used.has(claims['jti'], end):
-            raise tokens.ExpiredToken('used')
-        self._used.add(claims['jti'], end)
+        began = (now() or 0) - max(0, uptime_ms() - self._began) // 1000
+        with self._lock:
+            # What was issued before a restart may have been used before it too.
+            if self._used.has(claims['jti'], end) or claims.get('iat', 0) < began:
+                raise tokens.ExpiredToken('used')
+            self._used.add(claims['jti'], end)
         return claims
 
     async def logout(self, request: 'Any') -> None:
@@ -158,7 +163,7 @@ class FleetLogin(Protector):
         board_id, identity, name, scope = session.get('_fleet') or ('', '', '', '')
         if board_id != self.board_id:  # boards that share the key of their sessions
             return None
-        return {'id': identity, 'name': name, 'scopes': scope.split()}
+        return {'id': identity, 'name': name, 'scopes': [one for one in scope.split(' ') if one]}
 
     def challenge(self, request: 'Any') -> str:
         """Return what a 401 says of the way in."""

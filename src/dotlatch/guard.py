@@ -33,8 +33,8 @@ class Guard:
 
     A pattern is an address, ``/login``, all below one, ``/static/*``, or has names for any one segment,
     ``/<device>/state``. What opens is compared exactly. What locks is compared generously: in capitals or not, with a
-    slash at the end or parameters after a ``;``, and by the route that the request came to, since a dot in a route
-    stands for any character.
+    slash, dots or spaces at the end or parameters after a ``;``, and by the route that the request came to, since a dot
+    in a route stands for any character. A short name of FAT, such as ``SECRET~1``, is locked.
 
     :param app: the main app.
     :param auth: an authenticator, or a list of them, of which any will do.
@@ -59,13 +59,17 @@ class Guard:
         self.on_failure = on_failure
         self._form = forms[0] if forms else None
         self._open = _Patterns(exclude)
-        self._open.exact.extend([form.login_url.split('?')[0] for form in forms])
+        for form in forms:
+            self._open.exact.append(form.login_url.split('?')[0])
+            if getattr(form, 'second', None) is not None:
+                self._open.exact.append(form.second_factor_url.split('?')[0])
         self._locked = None if include is None else _Patterns(include, generous=True)
         self._routes: 'dict[Any, bool]' = {}  # which handlers have a locked address
         self._known = 0                       # for how many routes
         # Before all others: what they say of a request is not for strangers, and CORS adds to what is answered here.
-        app.before_request_handlers.insert(0, self._enter)
+        http.ask_first(app, 3, self._enter)
         app.after_error_request_handlers.insert(0, self._hide)
+        http.hook(app)  # once _hide is at work, it is too late for that request
 
     # --- requests that have a route -----------------------------------------------------------------
 
@@ -95,9 +99,14 @@ class Guard:
         """Have a stranger learn nothing of which routes there are: not from 404, 405, or OPTIONS."""
         if request is None or request.app is not self.app or hasattr(request.g, '_has_route'):
             return None
-        if self.on_failure == 'ignore' or request.content_length > request.max_content_length:
-            return None
+        if request.content_length > request.max_content_length or callable(self.app.find_route(request)[0]):
+            return None  # too large, or refused by who comes before the guard
         try:
+            for rank, f in self.app._asked_first:
+                if rank < 2:
+                    await f(request)
+            if self.on_failure == 'ignore':
+                return None
             if not await self._is_locked(request):
                 return None
             if _is_preflight(request):  # it has no credentials, and its answer is for the browser, not for the page
@@ -110,7 +119,7 @@ class Guard:
         except HTTPException as error:
             answer = await self.app.error_response(request, error.status_code, error.reason)
         except Exception as error:  # nobody above catches it
-            warn_once('a guard could not ask who is there: %s: %s' % (type(error).__name__, error))
+            warn_once('a guard could not ask who is there: ' + type(error).__name__)
             answer = await self.app.error_response(request, 500, 'Internal server error')
         if isinstance(answer, tuple):
             return Response(*answer)
@@ -151,7 +160,7 @@ class _Patterns:
         self.starts: 'list[str]' = []
         self.named: 'list[tuple[list[str], bool]]' = []  # segments, and whether more may follow
         for pattern in [patterns] if isinstance(patterns, str) else patterns:
-            self._add(pattern.lower() if generous else pattern)
+            self._add(pattern)
 
     def _add(self, pattern: str) -> None:
         below = pattern.endswith('/*')
@@ -162,8 +171,9 @@ class _Patterns:
         if wrong or not _is_plain(address.encode()) or [c for c in '*%?;#' if c in address]:
             raise ValueError("a pattern is an address such as '/login', '/static/*' or '/<name>/x', not "
                              + repr(pattern))
-        if self.generous and not below:
-            segments = address.rstrip('/').split('/')
+        if self.generous:
+            address = _bare(address)
+            segments = (address if below else address.rstrip('/')).split('/')
         if names:
             self.named.append((segments[:-1] if below else segments, below))
         elif below:
@@ -176,10 +186,9 @@ class _Patterns:
     def match(self, path: str) -> bool:
         """Tell whether one of them is for this path."""
         if self.generous:
-            path = path.lower()
-            if ';' in path:
-                path = '/'.join([segment.split(';')[0] for segment in path.split('/')])
-            path = path.rstrip('/')
+            if '~' in path.replace('/~', ''):  # what FAT calls a file of a long name: no pattern tells which
+                return True
+            path = _bare(path).rstrip('/')
         if path in self.exact:
             return True
         for start in self.starts:
@@ -194,6 +203,13 @@ class _Patterns:
                 else:
                     return True
         return False
+
+
+def _bare(path: str) -> str:
+    """Return what is left of a path when nothing counts that some file systems and servers leave out."""
+    if ';' in path or '.' in path or ' ' in path:  # FAT leaves dots and spaces out at the end
+        path = '/'.join([segment.split(';')[0].rstrip('. ') for segment in path.split('/')])
+    return path.lower()
 
 
 # --- one spelling for a path ----------------------------------------------------------------------

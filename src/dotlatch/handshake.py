@@ -20,12 +20,14 @@ async def check(request: 'Any', by: 'Protector | None' = None, args: 'tuple[Any,
     Authenticators do this. A handler that looks at a session or cookie by itself calls ``await check(request)`` before
     it opens the WebSocket.
 
+    A route that ``csrf.exempt`` was put on may be opened by pages of any site.
+
     :param by: the authenticator that has found the user; without one, it was a cookie.
     :param args: the handler's, among which an open WebSocket may be.
     """
     status = _malformed(request)
     if not status and (by is None or by.is_ambient()) and not _is_of_this_site(request):
-        status = 403
+        status = 0 if getattr(request.g, '_is_exempt', False) else 403
     if status:
         if status == 426:
             http.on_response(request, _say_version)

@@ -1,6 +1,6 @@
 """What dotlatch asks of a request and adds to a response, whichever server and whichever way Microdot ends it.
 
-Needs portable.py and origin.py::
+Needs portable.py, origin.py and onepiece.py::
 
     from dotlatch.http import on_response
 
@@ -8,8 +8,9 @@ Needs portable.py and origin.py::
 """
 from microdot import Response, abort
 
+from .onepiece import in_one_piece
 from .origin import quote
-from .portable import Busy, json_value, utf8, warn_once
+from .portable import MICROPYTHON, Busy, json_value, utf8, warn_once
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from typing import Any
 
 MAX_CREDENTIALS = 4096  # characters of a header that are looked at
+AMBIENT = ('basic', 'digest', 'negotiate', 'ntlm')  # schemes that browsers use again unasked, as they send cookies
 
 
 def is_https(request: 'Any') -> bool:
@@ -51,7 +53,8 @@ def is_websocket(request: 'Any') -> bool:
     scope = getattr(request, 'asgi_scope', None)
     if scope is not None:
         return bool(scope['type'] == 'websocket')
-    return 'websocket' in request.headers.get('Upgrade', '').lower()
+    upgrade = request.headers.get('Upgrade')
+    return upgrade is not None and 'websocket' in upgrade.lower()
 
 
 def wants_page(request: 'Any') -> bool:
@@ -72,11 +75,14 @@ def source(request: 'Any') -> str:
     """Return the network that a request comes from: its IPv4 address or the first half of its IPv6 address."""
     address = request.client_addr
     if isinstance(address, (bytes, bytearray)):  # a sockaddr, on MicroPython's unix port
-        six = address[0] == 10
-        return ''.join(['%02x' % b for b in (address[8:16] if six else address[4:8])])
+        if address[0] == 10:  # IPv6
+            return ':'.join(['%x' % (address[i] << 8 | address[i + 1]) for i in (8, 10, 12, 14)])
+        return '.'.join([str(b) for b in address[4:8]])
     host = str(address[0]) if address else ''
     if ':' not in host:
         return host
+    if '.' in host and host[:7].lower() == '::ffff:':  # an IPv4 address, on a socket for both
+        return host[7:]
     groups = host.split('::')[0].split(':')[:4]  # zeros stand between '::' and the end of these
     return ':'.join(groups + ['0'] * (4 - len(groups))) if '::' in host else ':'.join(groups)
 
@@ -91,10 +97,10 @@ def credentials(request: 'Any', header: str, scheme: str) -> 'str | None':
     value: 'str | None' = request.headers.get(header)
     if not value or len(value) > MAX_CREDENTIALS:
         return None
-    size = len(scheme)
-    if not value.startswith(scheme) and value[:size].lower() != scheme.lower():  # nearly all write it as we do
+    given, _, rest = value.partition(' ')
+    if given != scheme and given.lower() != scheme.lower():  # nearly all write it as we do
         return None
-    return value[size + 1:].lstrip(' ') if value[size:size + 1] in ' ' else None
+    return rest.lstrip(' ') if rest.startswith(' ') else rest
 
 
 # --- responses ------------------------------------------------------------------------------------
@@ -127,6 +133,16 @@ def hook(app: 'Any') -> None:
     app.error_handlers.setdefault(Busy, _busy)
 
 
+def ask_first(app: 'Any', rank: int, f: 'Callable[[Any], Any]') -> None:
+    """Register ``f`` before all other ``before_request`` handlers, in whichever order they are registered: what tells
+    who the client is (rank 0), what looks for whom he asks (1) and from whose page (2), then guards (3)."""
+    ranked = getattr(app, '_asked_first', [])
+    place = len([r for r, _ in ranked if r < rank])
+    handlers = app.before_request_handlers
+    handlers.insert(handlers.index(ranked[place - 1][1]) + 1 if place else 0, f)
+    app._asked_first = ranked[:place] + [(rank, f)] + ranked[place:]
+
+
 async def _busy(request: 'Any', error: Exception) -> 'Any':
     return Response('Too many are logging in: try again in a moment', 503, {'Retry-After': '2'})
 
@@ -138,6 +154,8 @@ async def _finish(request: 'Any', response: 'Any') -> 'Any':
             work = f(request, response)
             if work is not None:
                 response = await work or response
+        if MICROPYTHON:
+            in_one_piece(response)
     return response
 
 
@@ -217,7 +235,7 @@ def form(request: 'Any') -> 'dict[str, str]':
             given = json_value(request.body) if request.body else {}
         for name in given or ():
             value = given[name]
-            if value == b'':  # what Microdot makes of a name alone
+            if isinstance(value, bytes):  # empty: what Microdot makes of a name alone
                 value = ''
             utf8((name + value).encode())  # no string, or none that UTF-8 has a form for
             fields[name] = value

@@ -71,6 +71,11 @@ def is_active(user: 'Any') -> bool:
     return bool(active)
 
 
+def has_second_factor(user: 'Any') -> bool:
+    """Tell whether a password alone does not let the user in: when ``totp`` is there and not empty."""
+    return bool(user.get('totp') if isinstance(user, dict) else getattr(user, 'totp', None))
+
+
 # The last answer: on a device it is nearly always the next one too.
 _last: 'tuple[Any, ...]' = (None, None, None, '')
 

@@ -67,10 +67,12 @@ class ClaimsAuth(TokenAuth):
         subject = claims.get('sub')
         if subject == '' or type(subject) not in (str, int):
             return None
+        if 'exp' in claims:
+            request.g._ends = int(claims['exp'])  # for tickets
         if self.auth_callback is _as_claimed:
             name = claims.get('name')
             return {'id': subject, 'name': name if isinstance(name, str) else str(subject), 'scopes': scopes or []}
-        user = await super().verify(request, (claims.copy(),))
+        user = await super().verify(request, (_copied(claims),))
         if user is not None and scopes is not None:
             request.g._granted = scopes
         return user
@@ -88,10 +90,17 @@ class ClaimsAuth(TokenAuth):
             return None
         given = claims[self.scope_claim]
         if isinstance(given, str):
-            return given.split()
+            return [scope for scope in given.split(' ') if scope]
         if not isinstance(given, list) or not all(isinstance(scope, str) for scope in given):
             raise tokens.InvalidClaim('with scopes that are none')
         return given[:]
+
+
+def _copied(value: 'Any') -> 'Any':
+    """Return claims of which a callback may do what it likes: they are kept."""
+    if isinstance(value, dict):
+        return {name: _copied(value[name]) if isinstance(value[name], (dict, list)) else value[name] for name in value}
+    return [_copied(item) for item in value] if isinstance(value, list) else value
 
 
 async def _as_claimed(request: 'Any', claims: 'dict[str, Any]') -> 'Any':

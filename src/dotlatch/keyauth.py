@@ -43,7 +43,7 @@ class APIKeyAuth(BaseAuth):
     :param realm: sent with the challenge; printable ASCII.
     :param error_status: the status of a refusal.
     :param allow_http: see :class:`dotlatch.auth.BaseAuth`; so is ``throttle``, which counts by source.
-    :param events: a :class:`dotlatch.events.Events` that is told of each key that was refused.
+    :param events: a :class:`dotlatch.events.Events` that is told of each key that was refused, and of who has to wait.
     """
     scheme = 'APIKey'
 
@@ -51,7 +51,7 @@ class APIKeyAuth(BaseAuth):
                  header: 'str | None' = 'X-API-Key', query: 'str | None' = None, scheme: 'str | None' = None,
                  realm: str = 'Please login', error_status: int = 401, allow_http: 'bool | None' = None,
                  throttle: 'Throttle | None' = None, events: 'Any' = None) -> None:
-        super().__init__(error_status, allow_http, throttle)
+        super().__init__(error_status, allow_http, throttle, events)
         if header and header.lower() == 'authorization':
             raise ValueError("to read the Authorization header, say scheme='Bearer'")
         if not (header or scheme or query):
@@ -59,7 +59,6 @@ class APIKeyAuth(BaseAuth):
         self.keys = keys
         self.header = header or 'Authorization'
         self.query = query
-        self.events = events
         self.auth_callback = user_loader or _no_loader
         self._has_header = bool(header)
         self._scheme = scheme
@@ -113,7 +112,8 @@ class APIKeyAuth(BaseAuth):
             http.unavailable(request, error)
         if user is None or not is_active(user):
             return self._refused(request, key, 'user')
-        request.g._granted = key.scopes
+        scopes = key.scopes or ()  # None would be no limit, and of a text any part would do
+        request.g._granted = scopes.split(' ') if isinstance(scopes, str) else scopes
         request.g.api_key = key
         if uptime_ms() - self._noted.get(key_id, -_HOUR_MS) >= _HOUR_MS:
             await self._note(key)
@@ -126,6 +126,10 @@ class APIKeyAuth(BaseAuth):
             self.events.emit('key_refused', source=http.source(request), reason=reason)
         else:
             self.events.emit('key_refused', user=key.user_id, name=key.name, source=http.source(request), reason=reason)
+
+    def _tell(self, request: 'Any', seconds: int = 0) -> None:
+        if seconds:  # or else verify() has told
+            super()._tell(request, seconds)
 
     async def _note(self, key: 'Any') -> None:
         """Have it kept that the key was used: once an hour, and whatever goes wrong is no reason to refuse it."""

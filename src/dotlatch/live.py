@@ -21,7 +21,7 @@ from microdot import Request
 from microdot.microdot import HTTPException
 
 from .identity import as_user, get, is_active, stamp
-from .portable import MICROPYTHON, Key, call, compare_digest, random_bytes, warn_once, wraps
+from .portable import MICROPYTHON, Key, call, compare_digest, random_bytes, uptime_ms, warn_once, wraps
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -33,6 +33,7 @@ LIMIT = 8 if MICROPYTHON else 1000
 # Close codes of WebSockets: 4000 to 4999 are each application's own (RFC 6455 section 7.4.2).
 ENDED = 4401   # the login has ended: a new handshake will be a 401
 TRY_LATER = 1013
+LONGEST_MS = 10000  # that an answer may take; later it is none
 _CLOSE = 8     # the opcode
 _PATIENCE = 2  # seconds that a client has to take the last frame
 
@@ -42,7 +43,7 @@ class Live:
 
     A WebSocket is closed with the code 4401, and the handler gets an ``asyncio.CancelledError`` wherever it waits. An
     event stream just ends. What is asked is :meth:`~dotlatch.protect.Protector.recheck` of whatever had found the user.
-    What cannot be asked is a no: then the code is 1013, and the client may come back.
+    What cannot be asked, or says nothing for 10 seconds, is a no: then the code is 1013, and the client may come back.
 
     :param user_loader: a callback that takes a user's id and returns the user, or ``None``: asked besides, for Basic,
         Digest and whatever else does not look its users up. Who is gone, not active or has a new password is out.
@@ -64,7 +65,7 @@ class Live:
     def __call__(self, f: 'Callable[..., Any]') -> 'Any':
         @wraps(f)
         async def wrapper(request: 'Any', socket: 'Any', *args: 'Any', **kwargs: 'Any') -> 'Any':
-            if getattr(request.g, 'current_user', None) is None:  # nobody whose login could end
+            if _is_nobody(request.g):  # whose login could end
                 return await call(f, request, socket, *args, **kwargs)
             opened = _Open(request)
             if self.count() < self.limit:
@@ -99,6 +100,8 @@ class Live:
     def _remove(self, opened: '_Open') -> None:
         sockets, task = self._watches[opened.loop]
         sockets.remove(opened)
+        if opened.asking is not None:
+            opened.asking.cancel()
         if not sockets:
             del self._watches[opened.loop]
             task.cancel()
@@ -107,9 +110,20 @@ class Live:
         while True:
             await asyncio.sleep(self.seconds)
             for opened in sockets[:]:
-                # Cancelled again if its handler has taken the first time for something else.
-                if (opened.code or not await self._is_current(opened)) and opened in sockets:
+                if opened.code:  # its handler has taken the first time for something else
                     opened.task.cancel()
+                elif opened.asking is None:  # in a task of its own: who takes long for one user delays no other
+                    opened.asked = uptime_ms()
+                    opened.asking = asyncio.create_task(self._ask(opened, sockets))
+                elif uptime_ms() - opened.asked > LONGEST_MS:
+                    opened.code = TRY_LATER
+                    opened.task.cancel()
+
+    async def _ask(self, opened: '_Open', sockets: 'list[_Open]') -> None:
+        is_current = await self._is_current(opened)
+        opened.asking = None
+        if not is_current and opened in sockets:
+            opened.task.cancel()
 
     async def _is_current(self, opened: '_Open') -> bool:
         """Tell whether a request like the one that opened it would be let in, for the same user; else set the code."""
@@ -133,10 +147,19 @@ class Live:
         return False
 
 
+def _is_nobody(g: 'Any') -> bool:
+    if getattr(g, 'current_user', None) is None:
+        return True
+    # Login(anonymous=...) has an object for it.
+    return not hasattr(g, '_authenticator') and getattr(g, 'login_state', None) == 'anonymous'
+
+
 class _Open:
     """One socket."""
     loop: 'Any' = None
     task: 'Any' = None
+    asking: 'Any' = None  # the task that asks for its user,
+    asked = 0             # and since when, in milliseconds of uptime
     mark = b''  # who it is for, and that user's password
     code = 0    # why it is closed
 

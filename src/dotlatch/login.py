@@ -1,48 +1,100 @@
-"""A login form's other half: who is logged in, since when, and the way to the form and back.
+"""A login form's other half: who is logged in, what was proven and when, and the way to the form and back.
 
-Needs portable.py, strictjson.py, tokens.py, revoked.py, origin.py, cookies.py, http.py, identity.py and session.py;
-remember.py for logins that outlive the browser's session::
+Needs portable.py, strictjson.py, tokens.py, revoked.py, origin.py, cookies.py, http.py, identity.py, protect.py and
+session.py. What only some programs use is loaded by those: formlogin.py for :meth:`Login.login`, halflogin.py and
+trusted.py for second factors, remember.py or series.py for logins that outlive the browser's session, client.py for
+``protection``, impersonation.py and usertoken.py::
 
-    login = Login()              # beside Session(app, secret_key=...)
+    login = Login(users=users)   # beside Session(app, secret_key=...)
 
-    @login.user_loader
-    async def load_user(user_id):
-        return users.get_by_id(user_id)
+    @app.post('/login')
+    async def log_in(request):
+        fields = form(request)
+        answer = await login.login(request, fields.get('username', ''), fields.get('password', ''))
+        return answer or ('Name or password is wrong.', 401)
 
     @app.get('/')
     @login
     async def index(request):
         return 'Hello, ' + request.g.current_user.name
 """
-from microdot import redirect
+from microdot import abort, redirect
 
 from . import cookies, http
-from .identity import as_user, is_active, stamp, user_id
+from .identity import as_user, get, has_second_factor, is_active, stamp, user_id
 from .origin import quote, safe_next
-from .portable import call, compare_digest, wraps
+from .portable import call, compare_digest, deny_websocket, now, uptime_ms, wraps
 from .protect import Protector
 from .session import session_of
+from .tokens import BOOT_CLAIM
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
 
-    from .remember import RememberMe
-    from .session import Session
+    from .session import Session, SessionDict
+    from .usertoken import UserToken
+
+# request.g.login_state
+ANONYMOUS = 'anonymous'
+REMEMBERED = 'remembered'    # known, by a cookie or a password that was typed too long ago
+FRESH = 'fresh'              # has typed the password lately
+IMPERSONATOR = 'impersonator'
+
+PASSWORD = 'password'        # what can be proven
+CODE = 'code'
+_SLACK = 60                  # seconds by which a clock may be set back without a question
+_OURS = ('_user_id', '_proven', '_stamp', '_half', '_actor', '_client')  # names in a session
+
+
+class LoginRefused(Exception):
+    """What a guard raises to refuse a login: its text is for the person."""
 
 
 class Login(Protector):
     """User login.
 
     :param login_url: where people are sent when a page needs a login.
-    :param remember_name: the name of the remember-me cookie, which has the attributes of the session's.
+    :param remember_name: the name of the remember-me cookie.
+    :param users: who has accounts, see :doc:`users`; then no :meth:`user_loader` is needed.
+    :param throttle: a :class:`dotlatch.throttle.Throttle`, asked before any password or code is looked at.
+    :param events: a :class:`dotlatch.events.Events`, which is told of each decision.
+    :param fresh_age: seconds for which a login counts as fresh (ASVS 7.5.1); ``None`` for as long as the session lasts.
+    :param second_factor: a :class:`dotlatch.second.SecondFactor`. Who has one is logged in by password and code.
+    :param second_factor_url: where people are sent when a code is missing.
+    :param protection: what happens when a session comes from another address or browser than it began with:
+        ``'basic'``, it is not fresh there, or ``'strong'``, it ends; ``None`` for nothing.
+    :param fingerprint: ``fingerprint(request)`` returns the text by which ``protection`` knows a client.
+    :param anonymous: ``request.g.current_user`` where nobody is logged in, or a class to make one of.
+    :param remember_options: attributes of the remember-me cookie, as ``cookie_options`` of
+        :class:`~dotlatch.session.Session` are; the session's unless given.
+    :param impersonation: a :class:`dotlatch.impersonation.Impersonation`, which says who may act for others.
     """
-    def __init__(self, login_url: str = '/login', remember_name: str = '_remember') -> None:
+    def __init__(self, login_url: str = '/login', remember_name: str = '_remember', users: 'Any' = None,
+                 throttle: 'Any' = None, events: 'Any' = None, fresh_age: 'int | None' = 3600,
+                 second_factor: 'Any' = None, second_factor_url: str = '/login/code', protection: 'str | None' = None,
+                 fingerprint: 'Callable[..., Any] | None' = None, anonymous: 'Any' = None,
+                 remember_options: 'dict[str, Any] | None' = None, impersonation: 'Any' = None) -> None:
+        if protection not in (None, 'basic', 'strong'):
+            raise ValueError("protection is 'basic', 'strong' or None")
         cookies.check_name(remember_name)
         self.login_url = login_url
         self.remember_name = remember_name
-        self.user_loader_callback: 'Callable[..., Any] | None' = None
+        self.remember_options = remember_options
+        self.users = users
+        self.throttle = throttle
+        self.events = events
+        self.fresh_age = fresh_age
+        self.second = second_factor
+        self.second_factor_url = second_factor_url
+        self.protection = protection
+        self.fingerprint = fingerprint
+        self.anonymous = anonymous
+        self.impersonation = impersonation
+        # Ours has an async method for it, which takes no thread.
+        self.user_loader_callback: 'Callable[..., Any] | None' = None if users is None else (
+            getattr(users, 'load_user', None) or users.get_by_id)
 
     def user_loader(self, f: 'Callable[..., Any]') -> 'Callable[..., Any]':
         """Decorator for the callback that takes a user's id and returns the user, or ``None`` when there is none.
@@ -55,68 +107,151 @@ class Login(Protector):
 
     # --- logging in and out -----------------------------------------------------------------------
 
-    async def login_user(self, request: 'Any', user: 'Any', remember: 'bool | int' = False, redirect_url: str = '/',
-                         keep: 'tuple[str, ...]' = ()) -> 'Any':
-        """Log a user in whose credentials were checked, and return the redirect to where the visitor was going.
+    async def login(self, request: 'Any', username: 'str | None', password: str, remember: 'bool | int' = False,
+                    redirect_url: str = '/', guards: 'Any' = (), keep: 'tuple[str, ...]' = ()) -> 'Any':
+        """Log in whose name and password these are: all that the form's POST has to do.
 
-        The session gets a new id and loses what it held before (ASVS 7.2.4).
+        The throttle is asked, the password verified and its hash made anew when it is an old one; then the guards
+        decide, and :meth:`login_user` does the rest.
 
-        :param remember: days for which the login outlives the browser's session; ``True`` for 30.
+        :param username: ``None`` for the one who is logged in and is to prove the password once more.
+        :param guards: functions ``f(request, user)``, plain or async, for what else has to be right. They refuse by
+            raising :class:`LoginRefused` or returning ``False``.
+        :returns: the redirect to where the visitor was going, or to the form for the code; ``None`` for a no, with a
+            text for the person in ``request.g.login_problem``.
+
+        Ends in a 429 for who has to wait, and in a 503 when the users cannot be asked.
+        """
+        from . import formlogin  # loaded by those who let us do it
+        return await formlogin.login(self, request, username, password, remember, redirect_url, guards, keep)
+
+    async def login_user(self, request: 'Any', user: 'Any', remember: 'bool | int | None' = False,
+                         redirect_url: str = '/', keep: 'tuple[str, ...]' = ()) -> 'Any':
+        """Log a user in whose password was checked, and return the redirect to where the visitor was going.
+
+        The session gets a new id and loses what it held before, unless it was this user's already (ASVS 7.2.4). A user
+        who has a second factor is not logged in yet: the redirect leads to the form for the code.
+
+        :param remember: days for which the login outlives the browser's session; ``True`` for 30. ``None`` for a user
+            who is logged in already and stays remembered, or not, as before.
         :param redirect_url: where to go when there is no ``next`` that stays on this site.
-        :param keep: names in the session that survive the login, such as a shopping cart.
+        :param keep: names in the session that survive the login, such as a shopping cart; nothing of another user's.
         :raises TypeError: when the user has no id that is a str or an int.
         :raises ValueError: when the user is not active.
+        :raises RuntimeError: when the user has a second factor and this ``Login`` has none.
         """
         if not is_active(user):
             raise ValueError('a user who is not active cannot log in')
         ext = session_of(request)
+        # As it was when the password was: one that changes during the waits below ends this session too.
+        stamped = stamp(user, ext.keys[0])
         session = await ext.load(request)
-        kept = {name: value for name, value in session.items() if name in keep}
-        if self._may_be_remembered(request):
-            self._remember_me().forget(request)
-        parent = None
-        if remember:
-            parent = self._remember_me().issue(request, user, 30 if remember is True else int(remember))
-        try:
-            self._begin(request, ext, user, True, kept, None, parent)
-        except ValueError:  # no room for what was kept: then nothing is remembered either
-            if remember:
-                self._remember_me().forget(request)
-            raise
+        days = None if remember is None else _days(remember)
+        known = await self.get_current_user(request) if '_user_id' in session else None
+        identity = user_id(user)
+        is_own = _is_same(session.get('_user_id', identity), identity) and '_actor' not in session
+        is_same = known is not None and is_own and await ext.is_there(session)
+        # What another client has proven is not proven here, see client.py.
+        proven = proofs(session) if is_same and not getattr(request.g, '_is_doubtful', False) else {}
+        data = {name: session[name] for name in session if name not in _OURS and (is_same or (is_own and name in keep))}
+        if days is None and not is_same:
+            days = 0
+        proven[PASSWORD] = mark()
+        if has_second_factor(user) and CODE not in proven:
+            if self.second is None:
+                raise RuntimeError('this user has a second factor: give Login(second_factor=SecondFactor(users, ...))')
+            from . import halflogin  # loaded by those who have second factors
+            if not halflogin.is_trusted(request, user):
+                return halflogin.begin(self, request, user, stamped, proven, data, days)
+        await self._establish(request, user, stamped, proven, data, days, PASSWORD)
         return redirect(safe_next(request.args.get('next'), redirect_url))
 
-    def _begin(self, request: 'Any', ext: 'Session', user: 'Any', fresh: bool, data: 'dict[str, Any]',
-               max_age: 'int | None', parent: 'list[Any] | None') -> None:
+    async def _establish(self, request: 'Any', user: 'Any', stamped: str, proven: 'dict[str, int]',
+                         data: 'dict[str, Any]', days: 'int | None', method: str) -> None:
+        """Begin the session of a user who has proven all that is needed, and remember it for so many days.
+
+        :param stamped: the user's stamp at the time of the proof.
+        """
+        parent = _parent(session_of(request).get(request))
+        if days is not None:
+            if parent is not None or self._may_be_remembered(request):
+                await self._remember_me().forget(request, parent)
+            parent = await self._remember_me().issue(request, user, stamped, days) if days else None
+        try:
+            self._begin(request, user, proven, data, None, parent, stamped)
+        except Exception:  # no room for what was kept: then nothing is remembered either
+            if days:
+                await self._remember_me().forget(request, parent)
+            raise
+        self.tell('login', request, user, method=method)
+
+    def _begin(self, request: 'Any', user: 'Any', proven: 'dict[str, int]', data: 'dict[str, Any]',
+               max_age: 'int | None', parent: 'list[Any] | None', stamped: 'str | None' = None) -> None:
+        ext = session_of(request)
         session = ext.get(request)
         session.clear()
         session.update(data)
         session['_user_id'] = user_id(user)
-        session['_fresh'] = fresh
-        mark = stamp(user, ext.keys[0])
-        if mark:
-            session['_stamp'] = mark
+        session['_proven'] = proven
+        self._sign(ext, session, user, stamped)
+        if self.protection is not None:
+            from . import client  # loaded by those who ask for it
+            session['_client'] = client.digest(self, request)
+            request.g._is_doubtful = False
         ext.renew(session, max_age, parent, user_id(user))
-        session.save()
+        self._save(request, session)
+        request.g.original_user = None
         request.g._login_user = request.g.current_user = user
-        request.g._login_fresh = fresh
+        request.g.login_state = self._state(session)
+
+    def _save(self, request: 'Any', session: 'SessionDict') -> None:
+        """Save a session that has just begun; where that cannot be, nobody is logged in."""
+        try:
+            session.save()
+        except Exception as error:
+            session.delete()
+            if isinstance(error, RuntimeError):  # a codec that signs none: the cookie is for who has begun it to clear
+                session.token = None
+            self._forget_user(request)
+            raise
+
+    def _sign(self, ext: 'Session', session: 'dict[str, Any]', user: 'Any', stamped: 'str | None' = None) -> None:
+        written = stamp(user, ext.keys[0]) if stamped is None else stamped
+        if written:
+            session['_stamp'] = written
 
     async def logout_user(self, request: 'Any') -> None:
         """Log the visitor out: session and remember-me cookie go, and copies of them are worth nothing."""
         ext = session_of(request)
         session = await ext.load(request)
+        user = await self._leaving(request) if '_user_id' in session and self.events is not None else None
+        parent = _parent(session)
         ext.delete(request)
         await ext.end_now(session)
-        if self._may_be_remembered(request):
-            self._remember_me().forget(request)
-        request.g._login_user = request.g.current_user = None
-        request.g._login_fresh = False
+        # A cookie with a path of its own does not come along: what it has begun still names it.
+        if parent is not None or self._may_be_remembered(request):
+            await self._remember_me().forget(request, parent)
+        if user is not None:
+            self.tell('logout', request, user)
+        self._forget_user(request)
+
+    async def _leaving(self, request: 'Any') -> 'Any':
+        try:
+            return await self.get_current_user(request)
+        except Exception:  # it is for the event: a log-out does not wait for who knows the users
+            return None
+
+    def _forget_user(self, request: 'Any') -> None:
+        request.g._login_user = request.g.original_user = None
+        request.g.current_user = self._nobody()
+        request.g.login_state = ANONYMOUS
 
     def _may_be_remembered(self, request: 'Any') -> bool:
-        return cookies.is_sent(request, self.remember_name) or hasattr(request.g, '_remember')
+        return cookies.is_sent(request, self.remember_name) or hasattr(request.g, '_remembered')
 
-    def _remember_me(self) -> 'RememberMe':
+    def _remember_me(self) -> 'Any':
         from . import remember  # loaded by those who use it
-        return remember.RememberMe(self.remember_name)
+        return remember.RememberMe(self)
 
     # --- who is there -----------------------------------------------------------------------------
 
@@ -127,49 +262,209 @@ class Login(Protector):
             return g._login_user
         ext = session_of(request)
         session = ext.get(request) if ext.store is None else await ext.load(request)
-        g._login_fresh = False
+        g.login_state = ANONYMOUS
+        g.original_user = None
         user = None
         if '_user_id' in session:
-            user, is_current = await self._load(ext, session['_user_id'], session.get('_stamp', ''))
+            user, is_current = await self._load(request, ext, session['_user_id'], session.get('_stamp', ''))
             if user is not None:
-                g._login_fresh = session.get('_fresh') is True
-                if not is_current:  # that key may go tomorrow
-                    session['_stamp'] = stamp(user, ext.keys[0])
-                    try:
-                        session.save()
-                    except (ValueError, RuntimeError):  # no room, or a codec that signs none: it holds for now
-                        pass
-        if user is None and cookies.is_sent(request, self.remember_name):
-            user = await self._restore(request, ext)
+                if not is_current or session._renew:
+                    self._write_anew(ext, session, user, is_current)
+                g.login_state = self._state(session)
+                if '_actor' in session:
+                    user = await self.impersonation.check(self, request, user) if self.impersonation else None
+                if self.protection is not None and user is not None:
+                    user = await self._protect(request, user)
+        if user is None:
+            g.original_user = None
+            if '_half' not in session and cookies.is_sent(request, self.remember_name):
+                user = await self._restore(request, ext)
+            if user is None:
+                g.login_state = ANONYMOUS
         g._login_user = user
-        if user is not None or not hasattr(g, 'current_user'):  # what another scheme has proven is not taken back
+        if user is not None:
             g.current_user = user
+        elif not hasattr(g, 'current_user'):  # what another scheme has proven is not taken back
+            g.current_user = self._nobody()
         return user
+
+    def _nobody(self) -> 'Any':
+        return self.anonymous() if callable(self.anonymous) else self.anonymous
+
+    def _write_anew(self, ext: 'Session', session: 'SessionDict', user: 'Any', is_current: bool) -> None:
+        """Have a session say by a new key whose it is, since the old one may go, and the time by the clock, once set.
+        """
+        claims: 'Any' = session._claims
+        by_uptime = BOOT_CLAIM in claims and now() is not None
+        if is_current and not by_uptime:
+            return  # only its time of use is due
+        if not is_current:
+            self._sign(ext, session, user)
+        if by_uptime:
+            session['_proven'] = proofs(session)
+        try:
+            session.save()
+        except (ValueError, RuntimeError):  # no room, or a codec that signs none: it holds for now
+            pass
+
+    async def _protect(self, request: 'Any', user: 'Any') -> 'Any':
+        from . import client  # loaded by those who ask for it
+        return await client.check(self, request, user)
+
+    async def recheck(self, request: 'Any', user: 'Any') -> 'Any':
+        """Return the user of an open WebSocket or event stream who would still be let in, or ``None``.
+
+        It is only a look: no session begins, and a remember-me cookie keeps its secret.
+        """
+        request.g._is_look = True
+        return await self.get_current_user(request)
 
     async def _restore(self, request: 'Any', ext: 'Session') -> 'Any':
-        found = self._remember_me().find(request)
+        found = await self._remember_me().find(request)
         if found is None:
             return None
-        identity, mark, left, parent = found
-        user, _ = await self._load(ext, identity, mark)
-        if user is not None and not http.is_websocket(request):
+        identity, stamped, left, parent = found
+        user, _ = await self._load(request, ext, identity, stamped)
+        if user is not None and not http.is_websocket(request) and not hasattr(request.g, '_is_look'):
             try:
-                self._begin(request, ext, user, False, {}, min(left, ext.max_age), parent)
+                self._begin(request, user, {}, {}, min(left, ext.max_age), parent)
+                if ext.store is not None:
+                    ext.get(request)._origin = parent[0]  # who ends the series while the handler runs ends this too
             except (ValueError, RuntimeError):  # no room, or a codec that signs none: the next request is like this one
                 pass
+            self.tell('remembered', request, user)
+        if user is not None:
+            request.g.login_state = REMEMBERED
         return user
 
-    async def _load(self, ext: 'Session', identity: 'Any', mark: 'Any') -> 'tuple[Any, bool]':
-        """Return the user with that id and stamp, or ``None``, and whether the stamp is of the newest key."""
+    async def _load(self, request: 'Any', ext: 'Session', identity: 'Any', stamped: 'Any') -> 'tuple[Any, bool]':
+        """Return the user with that id and stamp, or ``None``, and whether the stamp is of the newest key.
+
+        Ends in a 503 when the users cannot be asked.
+        """
         if self.user_loader_callback is None:
             raise RuntimeError('no user_loader: decorate the function that finds a user with @login.user_loader')
-        user = as_user(await call(self.user_loader_callback, identity))
+        try:
+            user = as_user(await call(self.user_loader_callback, identity))
+        except OSError as error:
+            http.unavailable(request, error)
         if user is not None and is_active(user):
             keys = ext.keys
             for key in keys:
-                if compare_digest(stamp(user, key).encode(), str(mark).encode()):
+                if compare_digest(stamp(user, key).encode(), str(stamped).encode()):
                     return user, key is keys[0]
         return None, False
+
+    async def token(self, request: 'Any') -> 'UserToken':
+        """Return who is there as a :class:`dotlatch.usertoken.UserToken`, also where nobody is."""
+        from . import usertoken  # loaded by those who use it
+        user = await self.get_current_user(request)
+        return usertoken.UserToken(self._nobody() if user is None else user, request.g.login_state)
+
+    # --- what was proven, and when ----------------------------------------------------------------
+
+    def _state(self, session: 'SessionDict') -> str:
+        passed = age(session, PASSWORD)
+        return FRESH if passed is not None and (self.fresh_age is None or passed < self.fresh_age) else REMEMBERED
+
+    def is_proven(self, request: 'Any', factor: str = PASSWORD, max_age: 'int | None' = None) -> bool:
+        """Tell whether the visitor has proven ``'password'`` or ``'code'`` in this session, and lately enough.
+
+        Ask once the user is known. Who acts for somebody else has proven nothing.
+
+        :param max_age: seconds. For the password, ``fresh_age`` unless given.
+        """
+        g = request.g
+        if max_age is None and factor == PASSWORD:
+            return bool(g.login_state == FRESH)
+        if g.login_state == IMPERSONATOR or getattr(g, '_is_doubtful', False):
+            return False
+        passed = age(session_of(request).get(request), factor)
+        return passed is not None and (max_age is None or passed < max_age)
+
+    def fresh(self, f: 'Callable[..., Any] | None' = None, max_age: 'int | None' = None) -> 'Any':
+        """Decorator for a route that needs the password to have been typed lately, in this session::
+
+            @login.fresh                 # within fresh_age
+            @login.fresh(max_age=600)    # within ten minutes
+
+        Others are sent to the form and come back; what a form of theirs has sent is lost then, and they are told.
+        """
+        return self._stepped(f, PASSWORD, max_age)
+
+    def second_factor(self, f: 'Callable[..., Any] | None' = None, max_age: 'int | None' = None) -> 'Any':
+        """Decorator for a route that needs a code to have been typed in this session, or within ``max_age`` seconds."""
+        return self._stepped(f, CODE, max_age)
+
+    def _stepped(self, f: 'Any', factor: str, max_age: 'int | None') -> 'Any':
+        if f is None:
+            return lambda f: self._stepped(f, factor, max_age)
+        if not callable(f):
+            raise TypeError('give the age by its name, such as @login.fresh(max_age=600)')
+
+        @wraps(f)
+        async def wrapper(request: 'Any', *args: 'Any', **kwargs: 'Any') -> 'Any':
+            user = await self._find_user(request, args)
+            if user is None:
+                return await self.refuse(request, args)
+            request.g.current_user = user
+            if not self.is_proven(request, factor, max_age):
+                return await self._step_up(request, args, factor, max_age)
+            return await call(f, request, *args, **kwargs)
+        return wrapper
+
+    async def _step_up(self, request: 'Any', args: 'tuple[Any, ...]', factor: str, max_age: 'int | None') -> 'Any':
+        """Have somebody prove more: a person at the form, a program by a 401 (RFC 9470 section 3)."""
+        if request.g.login_state == IMPERSONATOR or (factor == CODE and not has_second_factor(request.g.current_user)):
+            await deny_websocket(request, 403, args)
+            abort(403)
+        if http.wants_page(request):
+            # Another client's session (client.py) is this one's once the password was proven here.
+            by_password = factor == PASSWORD or getattr(request.g, '_is_doubtful', False)
+            return self._send_to(request, self.login_url if by_password else self.second_factor_url, True)
+        challenge = self.challenge(request) + ', error="insufficient_user_authentication"'
+        http.challenge(request, challenge + (', max_age=%d' % max_age if max_age is not None else ''))
+        await deny_websocket(request, 401, args)
+        abort(401)
+
+    # --- acting for somebody else -----------------------------------------------------------------
+
+    async def impersonate(self, request: 'Any', user: 'Any', redirect_url: str = '/') -> 'Any':
+        """Have the one who is logged in act for ``user``, and return the redirect; ends in a 403 when that may not be.
+
+        ``request.g.original_user`` is who is really there from then on, and ``login_state`` IMPERSONATOR.
+        """
+        if self.impersonation is None:
+            raise RuntimeError('nobody may impersonate: give Login(impersonation=Impersonation(...))')
+        await self.impersonation.enter(self, request, user)
+        return redirect(redirect_url)
+
+    async def end_impersonation(self, request: 'Any', redirect_url: str = '/') -> 'Any':
+        """Have somebody who acts for another be himself again, and return the redirect."""
+        if self.impersonation is not None:
+            await self.impersonation.leave(self, request)
+        return redirect(redirect_url)
+
+    # --- second factors ---------------------------------------------------------------------------
+
+    async def half_user(self, request: 'Any') -> 'Any':
+        """Return the user whose password was right and whose code is missing, or ``None``: for the code's form."""
+        from . import halflogin
+        return await halflogin.user(self, request)
+
+    async def enter_code(self, request: 'Any', code: 'str | None', trust: 'bool | int' = False,
+                         redirect_url: str = '/') -> 'Any':
+        """Take a code of the second factor, or a recovery code: all that the POST of the code's form has to do.
+
+        :param trust: days for which this browser is asked for no code after the right password; ``True`` for 30.
+        :returns: the redirect to where the visitor was going, or to the form when there is no login under way; ``None``
+            for a wrong code.
+        :raises dotlatch.totp.ClockNotSet: when nobody can tell which codes are right.
+
+        Ends in a 429 for who has to wait.
+        """
+        from . import halflogin
+        return await halflogin.enter(self, request, code, _days(trust), redirect_url)
 
     # --- what decorators ask ----------------------------------------------------------------------
 
@@ -185,16 +480,6 @@ class Login(Protector):
         """Tell whether the request carries a session."""
         return bool(session_of(request).transport.is_there(request))
 
-    def fresh(self, f: 'Callable[..., Any]') -> 'Any':
-        """Decorator for a route that needs a login made in this session, not one that was remembered."""
-        @wraps(f)
-        async def wrapper(request: 'Any', *args: 'Any', **kwargs: 'Any') -> 'Any':
-            user = await self._find_user(request, args)
-            if user is None or not request.g._login_fresh:
-                return await self.refuse(request, args)
-            return await call(f, request, *args, **kwargs)
-        return wrapper
-
     async def refuse(self, request: 'Any', args: 'tuple[Any, ...]') -> 'Any':
         """Send a person to the login form, from which he comes back; answer a program with a 401.
 
@@ -203,12 +488,77 @@ class Login(Protector):
         """
         if not http.wants_page(request):
             return await super().refuse(request, args)
+        is_half = '_half' in session_of(request).get(request)
+        return self._send_to(request, self.second_factor_url if is_half else self.login_url)
+
+    def _send_to(self, request: 'Any', target: str, again: bool = False) -> 'Any':
         url = http.url_as_sent(request)
-        if request.method.upper() not in ('GET', 'HEAD'):
+        lost = request.method.upper() not in ('GET', 'HEAD')
+        if lost:
             url = _page_before(request)  # a form's body is lost on the way, and its address may be no page
-        if not url:
-            return redirect(self.login_url)
-        return redirect(self.login_url + ('&' if '?' in self.login_url else '?') + 'next=' + quote(url))
+        query = ['next=' + quote(url)] if url else []
+        if lost and again:
+            query.append('again=lost')
+        if query:
+            target += ('&' if '?' in target else '?') + '&'.join(query)
+        return redirect(target)
+
+    def tell(self, event: str, request: 'Any', user: 'Any' = None, **fields: 'Any') -> None:
+        """Tell of a decision: of whom it is, where from, and who is really there."""
+        if self.events is None:
+            return
+        fields['source'] = http.source(request)
+        if user is not None:
+            fields['user'] = user_id(user)
+            fields['name'] = get(user, 'name')
+        actor = getattr(request.g, 'original_user', None)
+        if actor is not None:
+            fields['actor'] = get(actor, 'name') or user_id(actor)
+        self.events.emit(event, **fields)
+
+
+def mark(passed: int = 0) -> int:
+    """Return what is kept of a proof so many seconds ago: Unix seconds or, below zero, seconds of this boot's uptime.
+    """
+    time = now()
+    return passed - 1 - uptime_ms() // 1000 if time is None else time - passed
+
+
+def age(session: 'SessionDict', factor: str) -> 'int | None':
+    """Return how many seconds ago a factor was proven in this session; ``None`` for never, or when nobody can tell."""
+    kept = session.get('_proven')
+    time = kept.get(factor) if type(kept) is dict else None
+    if type(time) is not int:
+        return None
+    passed = -_SLACK
+    if time >= 0:
+        passed = (now() or 0) - time
+    elif session._claims is not None and BOOT_CLAIM in session._claims:  # the uptime of another boot tells nothing
+        passed = uptime_ms() // 1000 + 1 + time
+    return max(passed, 0) if passed > -_SLACK else None
+
+
+def proofs(session: 'SessionDict') -> 'dict[str, int]':
+    """Return what was proven in this session, with times for one that begins now."""
+    proven = {}
+    for factor in (PASSWORD, CODE):
+        passed = age(session, factor)
+        if passed is not None:
+            proven[factor] = mark(passed)
+    return proven
+
+
+def _is_same(identity: 'Any', other: 'Any') -> bool:
+    return type(identity) is type(other) and bool(identity == other)
+
+
+def _parent(session: 'SessionDict') -> 'list[Any] | None':
+    """Return what the session has come of, and ends with."""
+    return session._claims.get('parent') if session._claims is not None else None
+
+
+def _days(days: 'bool | int') -> int:
+    return 30 if days is True else int(days)
 
 
 def _page_before(request: 'Any') -> str:

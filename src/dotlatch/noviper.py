@@ -1,4 +1,4 @@
-"""What viper.py does, in what all ports have, and CPython: a look at what is to be JSON, base64url and comparison.
+"""What viper.py does, in what all ports have, and CPython: a look at JSON and tokens, base64url, comparison.
 
 Needs no other file. portable.py takes it on CPython; on a board it is loaded where there is no viper.
 """
@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from typing import Any
 
 _LEAVES = (str, int, bool, type(None))
+_TOKEN68 = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~+/'
 _ENDS = (-1, -3, -2)          # what to cut off: the newline, and the padding by the length modulo 3
 _PADS = (b'', b'', b'==', b'=')
 
@@ -50,6 +51,12 @@ def b64url_decode(text: 'bytes | str') -> bytes:
     if b'+' in coded or b'/' in coded or b2a_base64(data)[:_ENDS[len(data) % 3]] != plain:
         raise ValueError('not canonical base64url')
     return data
+
+
+def is_token68(text: str) -> bool:
+    """Tell whether ``text`` is a token68 (RFC 9110 section 11.2), which RFC 6750 calls a b64token."""
+    body = text.rstrip('=')
+    return body != '' and not body.strip(_TOKEN68)
 
 
 def compare_digest(a: bytes, b: bytes) -> bool:

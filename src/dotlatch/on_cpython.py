@@ -129,6 +129,9 @@ _scan_unique = _decoder.scan_once
 
 # --- callbacks, threads, warnings -----------------------------------------------------------------
 
+inner_of: 'dict[Any, Any]' = {}  # empty: wrappers say it themselves, in __wrapped__
+
+
 def call(f: Callable[..., Any], *args: Any, **kwargs: Any) -> 'Awaitable[Any]':
     """Call ``f`` and return what is to be awaited for its result: an ``async def``'s own coroutine.
 
@@ -141,6 +144,12 @@ def call(f: Callable[..., Any], *args: Any, **kwargs: Any) -> 'Awaitable[Any]':
         coroutine: Awaitable[Any] = f(*args, **kwargs)
         return coroutine
     return _call_in_thread(f, *args, **kwargs)
+
+
+def caller(f: Callable[..., Any]) -> 'Callable[..., Awaitable[Any]]':
+    """Return what does as ``call(f, ...)``: an ``async def`` itself, at which there is no more to look."""
+    code = getattr(f, '__code__', None)
+    return f if code is not None and code.co_flags & 0x80 else partial(_call_in_thread, f)
 
 
 async def _call_in_thread(f: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:

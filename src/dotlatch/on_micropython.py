@@ -15,13 +15,14 @@ if TYPE_CHECKING:
     from .noviper import b64url_decode as b64url_decode
     from .noviper import compare_digest as compare_digest
     from .noviper import is_plain as is_plain
+    from .noviper import is_token68 as is_token68
 
     count_names: 'Callable[[bytes, int], int] | None'
 else:
     try:
-        from .viper import b64url_bytes, b64url_decode, compare_digest, count_names, is_plain
+        from .viper import b64url_bytes, b64url_decode, compare_digest, count_names, is_plain, is_token68
     except (ImportError, SyntaxError, ValueError):  # not there; no viper in this port; machine code of another
-        from .noviper import b64url_bytes, b64url_decode, compare_digest, is_plain
+        from .noviper import b64url_bytes, b64url_decode, compare_digest, is_plain, is_token68
         count_names = None
 
 # --- clocks ---------------------------------------------------------------------------------------
@@ -159,9 +160,16 @@ def _count_names(value: 'Any') -> int:
 in_thread = None  # there are none
 
 
+inner_of: 'dict[Any, Any]' = {}  # what wrappers wrap, from a function that csrf.py has marked outwards
+
+
 def wraps(wrapped: 'Callable[..., Any]') -> 'Callable[[Any], Any]':
-    """Do nothing: functions have no attributes to copy there."""
-    return lambda wrapper: wrapper
+    """Keep in mind what a wrapper of a marked function wraps: functions have no attributes to say it themselves."""
+    def settle(wrapper: 'Any') -> 'Any':
+        if wrapped in inner_of:
+            inner_of[wrapper] = wrapped
+        return wrapper
+    return settle
 
 
 def call(f: 'Callable[..., Any]', *args: 'Any', **kwargs: 'Any') -> 'Any':
@@ -172,6 +180,11 @@ def call(f: 'Callable[..., Any]', *args: 'Any', **kwargs: 'Any') -> 'Any':
 
 async def _ready(result: 'Any') -> 'Any':
     return result
+
+
+def caller(f: 'Callable[..., Any]') -> 'Callable[..., Any]':
+    """Return what does as ``call(f, ...)``: an ``async def`` itself, at which there is no more to look."""
+    return f if type(f) is type(_ready) else lambda *args, **kwargs: call(f, *args, **kwargs)
 
 
 def weakly(value: 'Any') -> 'Any':

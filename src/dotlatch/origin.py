@@ -6,7 +6,26 @@ Needs no other file::
 
     safe_next('/log?day=3', '/')       # '/log?day=3'
     safe_next('/\\evil.example', '/')  # '/'
+
+``CSRF`` of csrf.py, and ``is_same_origin``, ``allow`` and ``hosts`` of sameorigin.py, are found here too: a board loads
+those files when they are asked for.
 """
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from .csrf import CSRF as CSRF
+    from .sameorigin import allow as allow
+    from .sameorigin import hosts as hosts
+    from .sameorigin import is_same_origin as is_same_origin
+else:
+    def __getattr__(name):
+        if name == 'CSRF':
+            from .csrf import CSRF
+            return CSRF
+        if name not in ('is_same_origin', 'allow', 'hosts'):
+            raise AttributeError(name)
+        from . import sameorigin
+        return getattr(sameorigin, name)
+
 _SAFE = frozenset(b'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~/')
 
 

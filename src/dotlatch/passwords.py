@@ -15,10 +15,10 @@ import hashlib
 
 from .portable import (
     MICROPYTHON,
+    Key,
     b64_decode,
     b64url_encode,
     compare_digest,
-    hmac_sha256,
     in_thread,
     random_bytes,
     uptime_ms,
@@ -41,6 +41,7 @@ else:
 MAX_ITERATIONS = 1000000 if MICROPYTHON else 10000000
 MAX_PASSWORD = 4096  # bytes
 MAX_HASH = 512       # characters
+RECENT_SECONDS = 300  # for which a password that was right is known again; 0 for never
 
 
 async def hash_password(password: str, iterations: 'int | None' = None) -> str:
@@ -79,7 +80,7 @@ async def verify_password(password: str, hashed: 'str | None') -> bool:
     secret = _secret(password) if isinstance(password, str) else None
     if check is None or secret is None:
         return False
-    seen = hmac_sha256(_recent_key, (hashed or '').encode() + b'\n' + secret)
+    seen = _recent_key.sign((hashed or '').encode() + b'\n' + secret)
     if hashed is not None and _is_recent(seen):
         return True
     derive, arguments, digest = check
@@ -135,8 +136,20 @@ def _check_of(hashed: 'object') -> 'tuple[Any, tuple[Any, ...], bytes] | None':
     return hashers.check_of(hashed)
 
 
+_parsed: 'tuple[Any, Any]' = ('', None)  # the last one: on a board it is nearly always the next one too
+
+
 def _parse(hashed: 'object') -> 'tuple[bytes, int, bytes] | None':
     """Return salt, iterations and digest, or ``None`` for anything but this format."""
+    global _parsed
+    last, known = _parsed
+    if hashed is not last:  # not compared: whoever could look on learns nothing of it
+        known = _read(hashed)
+        _parsed = hashed, known
+    return known  # type: ignore[no-any-return]  # what _read() has said
+
+
+def _read(hashed: 'object') -> 'tuple[bytes, int, bytes] | None':
     if not isinstance(hashed, str) or len(hashed) > MAX_HASH:
         return None
     parts = hashed.split('$')
@@ -168,17 +181,17 @@ _dummy_salt = b64url_encode(random_bytes(16)).encode()
 
 # --- what was right a moment ago -------------------------------------------------------------------
 #
-# Basic sends the password with every request. What was found right is known again for five minutes by a keyed digest
-# of the whole hash and the password: a changed hash is a miss, and the table tells nothing to who has not the key.
+# Basic sends the password with every request. What was found right is known again for a while by a keyed digest of the
+# whole hash and the password: a changed hash is a miss, and the table tells nothing to who has not the key.
 
 _RECENT = 8
-_RECENT_MS = 300000
 _recent: 'dict[bytes, int]' = {}
-_recent_key = random_bytes(32)  # no Key, which would keep the last password
+_recent_key = Key(random_bytes(32))  # to sign() with, which keeps no text
 
 
 def _is_recent(seen: bytes) -> bool:
-    return uptime_ms() - _recent.get(seen, -_RECENT_MS) < _RECENT_MS
+    time = _recent.get(seen)
+    return time is not None and uptime_ms() - time < 1000 * RECENT_SECONDS
 
 
 def _remember_recent(seen: bytes) -> None:

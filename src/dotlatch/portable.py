@@ -22,16 +22,19 @@ if TYPE_CHECKING or not MICROPYTHON:
     from .noviper import b64url_bytes as b64url_bytes
     from .noviper import b64url_decode as b64url_decode
     from .noviper import is_plain as is_plain
+    from .noviper import is_token68 as is_token68
     from .on_cpython import TICKS_MASK as _ticks_mask
     from .on_cpython import Busy as Busy
     from .on_cpython import FileLock as FileLock
     from .on_cpython import Key as Key
     from .on_cpython import Lock as Lock
     from .on_cpython import call as call
+    from .on_cpython import caller as caller
     from .on_cpython import compare_digest as compare_digest
     from .on_cpython import deny_websocket as deny_websocket
     from .on_cpython import file_version as file_version
     from .on_cpython import in_thread as in_thread
+    from .on_cpython import inner_of as inner_of
     from .on_cpython import is_word as is_word
     from .on_cpython import json_text as json_text
     from .on_cpython import json_value as json_value
@@ -59,10 +62,13 @@ else:
         b64url_bytes,
         b64url_decode,
         call,
+        caller,
         compare_digest,
         deny_websocket,
         in_thread,
+        inner_of,
         is_plain,
+        is_token68,
         is_word,
         json_text,
         json_value,

@@ -21,14 +21,12 @@ from microdot.microdot import HTTPException
 
 from . import http
 from .identity import get
-from .portable import call, deny_websocket, wraps
+from .portable import caller, deny_websocket, wraps
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
-
-_AMBIENT = ('basic', 'digest', 'negotiate', 'ntlm')  # browsers send them again unasked; a session's cookie too
 
 
 class Protector:
@@ -51,7 +49,7 @@ class Protector:
     def is_ambient(self) -> bool:
         """Tell whether browsers send credentials of this kind by themselves, for whichever page: cookies, Basic and
         Digest. Then a WebSocket opens only for pages of this origin (RFC 6455 section 10.2)."""
-        return getattr(self, 'scheme', 'Basic').lower() in _AMBIENT
+        return getattr(self, 'scheme', 'Basic').lower() in http.AMBIENT
 
     async def recheck(self, request: 'Any', user: 'Any') -> 'Any':
         """Return the user of an open WebSocket or event stream who would still be let in, or ``None``.
@@ -85,12 +83,14 @@ class Protector:
 
     def optional(self, f: 'Callable[..., Any]') -> 'Any':
         """Decorator for a route that does without a user: ``request.g.current_user`` may be ``None``."""
+        handler = caller(f)
+
         @wraps(f)
         async def wrapper(request: 'Any', *args: 'Any', **kwargs: 'Any') -> 'Any':
             user = await self._find_user(request, args)
             if user is not None or not hasattr(request.g, 'current_user'):
                 request.g.current_user = user
-            return await call(f, request, *args, **kwargs)
+            return await handler(request, *args, **kwargs)
         return wrapper
 
     def _with_scopes(self, scopes: 'tuple[str, ...]', all_of_them: bool) -> 'Callable[..., Any]':
@@ -100,6 +100,8 @@ class Protector:
         return lambda f: self._protected(f, scopes, all_of_them)
 
     def _protected(self, f: 'Callable[..., Any]', scopes: 'tuple[str, ...]', all_of_them: bool) -> 'Any':
+        handler = caller(f)
+
         @wraps(f)
         async def wrapper(request: 'Any', *args: 'Any', **kwargs: 'Any') -> 'Any':
             user = await self._find_user(request, args)
@@ -108,7 +110,7 @@ class Protector:
             request.g.current_user = user
             if scopes and not _may(request, scopes, all_of_them):
                 return await self.forbid(request, args, scopes)
-            return await call(f, request, *args, **kwargs)
+            return await handler(request, *args, **kwargs)
         return wrapper
 
     async def _find_user(self, request: 'Any', args: 'tuple[Any, ...]' = ()) -> 'Any':

@@ -8,6 +8,7 @@ Needs portable.py, origin.py, http.py and sameorigin.py::
 
 From then on ``request.client_addr`` and ``request.scheme`` are the client's, for throttles, cookies and all the rest.
 """
+from . import http
 from .sameorigin import host_and_port
 
 TYPE_CHECKING = False
@@ -24,8 +25,7 @@ def trust(app: 'Any', networks: 'list[str]', header: str = 'X-Forwarded-For', ho
     """Believe what proxies in these networks say of their clients.
 
     The client is the last address in the header that is none of theirs; what stands before it, anybody may have sent.
-    What is malformed is not believed. Call it after all else that registers ``before_request`` handlers at its start,
-    since the last one called is the first one asked.
+    What is malformed is not believed. Guards and other handlers come after it, whichever was made first.
 
     :param networks: addresses and networks of proxies (CIDR), such as ``'10.0.0.0/8'``; ``'unix'`` for one on a UNIX
         socket.
@@ -36,7 +36,7 @@ def trust(app: 'Any', networks: 'list[str]', header: str = 'X-Forwarded-For', ho
     """
     if header not in ('X-Forwarded-For', 'Forwarded'):
         raise ValueError("the header is 'X-Forwarded-For' or 'Forwarded'")
-    app.before_request_handlers.insert(0, _Proxies(networks, header == 'Forwarded', host).rewrite)
+    http.ask_first(app, 0, _Proxies(networks, header == 'Forwarded', host).rewrite)
 
 
 class _Proxies:
@@ -184,11 +184,11 @@ def _ipv6(text: str) -> 'bytes | None':
 
 
 def _peer(address: 'Any') -> 'bytes | None':
-    """Return the address of the other end of the connection; ``None`` on a UNIX socket."""
+    """Return the address of the other end of the connection, empty for what is none; ``None`` on a UNIX socket."""
     if isinstance(address, (bytes, bytearray)):  # a sockaddr, on MicroPython's unix port
         found = bytes(address[8:24]) if address[0] == 10 else bytes(address[4:8])
         return found[12:] if found[:12] == _MAPPED else found
-    return parse(str(address[0]).partition('%')[0]) if address and address[0] else None
+    return parse(str(address[0]).partition('%')[0]) or b'' if address and address[0] else None
 
 
 def _network(text: str) -> 'tuple[bytes, int]':

@@ -24,6 +24,8 @@ _SCHEME = _LETTERS + _DIGITS + '+-.'
 _IPV6 = _DIGITS + 'abcdefABCDEF:.'
 _DEFAULT_PORTS = {'http': 80, 'https': 443}
 
+_last = ('', '')  # what was asked for last, and the answer: on a device it is nearly always its own origin again
+
 
 def is_same_origin(request: 'Any') -> 'bool | None':
     """Tell whether a browser sent the request for a page of this origin, or of one that is allowed.
@@ -32,19 +34,36 @@ def is_same_origin(request: 'Any') -> 'bool | None':
     Origin has to be well formed, and equal to the scheme and Host of the request. Browsers send Sec-Fetch-Site to HTTPS
     and localhost only (W3C Fetch Metadata); where it is there, it has to agree.
     """
-    given = request.headers.get('Origin')
-    site = request.headers.get('Sec-Fetch-Site')
+    headers = request.headers
+    given = headers.get('Origin')
+    site = headers.get('Sec-Fetch-Site')
+    below = getattr(request.app, '_allows_sub_domains', False)
     if given is None:
-        return None if site is None else site in ('same-origin', 'none')
+        return None if site is None else site in ('same-origin', 'none') or (below and site == 'same-site')
     origin = normal(given)
     if not origin:  # 'null', which a sandboxed frame of anybody's has, or junk
         return False
-    if origin in getattr(request.app, '_allowed_origins', ()):
+    allowed = getattr(request.app, '_allowed_origins', ())
+    if origin in allowed:
         return True
-    mine = own(request)
+    # Nearly always it is spelled like the Host, and one look at both is half the work on a board.
+    scheme = 'https' if http.is_https(request) else 'http'
+    mine = origin if given == scheme + '://' + headers.get('Host', '') else own(request)
+    if below and _is_below(origin, allowed if site not in (None, 'same-site') else allowed + (mine,)):
+        return True
     if site == 'same-origin':  # a proxy that nobody told us of may have ended the TLS: the browser knows the scheme
         origin, mine = origin.partition('://')[2], mine.partition('://')[2]
     return origin == mine and site in (None, 'same-origin', 'none')
+
+
+def _is_below(origin: str, others: 'tuple[str, ...]') -> bool:
+    """Tell whether the origin is of a sub-domain of one of the others, with its scheme and port."""
+    scheme, _, host = origin.partition('://')
+    for other in others:
+        other_scheme, _, parent = other.partition('://')
+        if scheme == other_scheme and host.endswith('.' + parent):
+            return True
+    return False
 
 
 def own(request: 'Any') -> str:
@@ -56,6 +75,15 @@ def own(request: 'Any') -> str:
 
 def normal(origin: str) -> str:
     """Return an origin in the one spelling that browsers send (RFC 6454 section 6.2), or ``''`` for what is none."""
+    global _last
+    last, found = _last
+    if origin != last:
+        found = _normal(origin)
+        _last = (origin, found)
+    return found
+
+
+def _normal(origin: str) -> str:
     scheme, _, rest = origin.partition('://')
     host, port = host_and_port(rest)
     if not host or not scheme or scheme.strip(_SCHEME):
@@ -81,10 +109,11 @@ def host_and_port(text: str) -> 'tuple[str, int]':
 
 # --- what an app may say ----------------------------------------------------------------------------
 
-def allow(app: 'Any', *origins: str) -> None:
+def allow(app: 'Any', *origins: str, sub_domains: bool = False) -> None:
     """Have pages of these origins taken for the app's own: they may do what a user could do who is logged in there.
 
     :param origins: scheme, host, and port unless it is the scheme's own, such as ``'https://app.example'``.
+    :param sub_domains: allow the sub-domains of the app's own origin, and of all allowed ones, too.
     :raises ValueError: for what is no origin; there is no ``'*'``.
     """
     known = getattr(app, '_allowed_origins', ())
@@ -93,6 +122,7 @@ def allow(app: 'Any', *origins: str) -> None:
             raise ValueError("an origin is scheme, host and port, such as 'https://app.example'")
         known += (normal(origin),)
     app._allowed_origins = known
+    app._allows_sub_domains = sub_domains or getattr(app, '_allows_sub_domains', False)
 
 
 def hosts(app: 'Any', *names: str) -> None:
@@ -118,4 +148,4 @@ def hosts(app: 'Any', *names: str) -> None:
             await deny_websocket(request, status, ())
             abort(status)
 
-    app.before_request_handlers.insert(0, check_host)  # before any guard
+    http.ask_first(app, 1, check_host)

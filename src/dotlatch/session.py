@@ -1,7 +1,7 @@
 """Sessions in a signed cookie: what Microdot's has, with an end that the server keeps, and a logout that holds.
 
 Needs portable.py, strictjson.py, tokens.py, lifetime.py, files.py, revoked.py, origin.py, http.py, cookies.py and
-signed.py, or with a store stored.py and stores.py::
+signed.py, or with a store stored.py and stores.py; autosave.py for sessions that save themselves::
 
     from microdot import Microdot
     from dotlatch.session import Session, with_session
@@ -78,7 +78,7 @@ class SessionDict(dict):  # type: ignore[type-arg]  # a dictionary of whatever J
 
         A session that a logout ended meanwhile stays ended, and one that came of a remember-me cookie ends with it.
 
-        :param max_age: seconds from now after which it ends at the latest.
+        :param max_age: seconds from now after which it ends at the latest; unless given, it ends when it would have.
         """
         session_of(self.request).regenerate(self, max_age)
 
@@ -132,11 +132,14 @@ class Session:
         self.require_strong_key = require_strong_key
         self.revoked = Revoked(max_revoked, revoked_path)
         self.idle = idle or 0
-        self.autosave = autosave
         self.store = store
         self._max_age = max_age
         self._keys: 'list[Key]' = []
         self._keys_of: 'Any' = None
+        self._save_changes: 'Any' = None
+        if autosave:
+            from .autosave import save_changes
+            self._save_changes = save_changes
         self._kept: 'Any'
         if store is None:  # a board loads the one that it uses
             from .signed import Signed
@@ -246,6 +249,13 @@ class Session:
         """Tell whether the session was ended while its handler ran."""
         return session._claims is not None and self.is_ended(session._claims)
 
+    async def is_there(self, session: SessionDict) -> bool:
+        """Tell whether there is a session, and nobody has ended it while its handler ran."""
+        claims = session._claims
+        if claims is None or self.is_ended(claims):
+            return False
+        return self.store is None or session._is_new or await self._kept.is_there(claims['jti'])
+
     def update(self, request: 'Any', session: 'dict[str, Any]') -> None:
         """Keep ``session`` in the cookie of this response; what :meth:`SessionDict.save` calls."""
         current = self.get(request)
@@ -285,9 +295,11 @@ class Session:
         claims: 'Any' = session._claims
         return lifetime.used(claims, self.idle > 0 or self.store is not None)
 
-    async def finish(self, session: SessionDict) -> 'Any':
-        """Carry out in the store what the handlers did; a response of 503 when it cannot."""
-        return await self._kept.finish(session)
+    def hand_out(self, request: 'Any', response: 'Any', session: SessionDict) -> None:
+        """Have the response carry the session's token, unless the session was ended meanwhile."""
+        token = session.token
+        if token is not None and not (token and self.is_revoked(session)):
+            self.transport.write(request, response, token)
 
     def delete(self, request: 'Any') -> None:
         """End the session for good; what :meth:`SessionDict.delete` calls."""
@@ -326,10 +338,13 @@ class Session:
             return self.renew(session, max_age)
         if self.is_ended(claims):
             return
+        end, by_uptime = tokens.end_of(claims)
+        left = end - tokens.time_on(by_uptime)
         parent = claims.get('parent')
-        if parent is not None:
-            left = parent[1] - tokens.time_on(parent[2])
-            max_age = min(self.max_age if max_age is None else max_age, left)
+        if max_age is None:
+            max_age = left
+        elif parent is not None:
+            max_age = min(max_age, max(left, parent[1] - tokens.time_on(parent[2])))
         origin = session._origin or ('' if session._is_new else claims['jti'])
         self.renew(session, max_age, parent, claims.get('user'))
         session._origin = origin
@@ -440,33 +455,15 @@ def _write(request: 'Any', response: 'Any') -> 'Any':
     session = request.g._session
     ext = session.ext
     http.vary(response, ext.transport.header, bool(session) or session.token is not None)
-    if ext.autosave and not _same(session, session._saved or {}):
-        session._saved = session  # what cannot be saved is one error, and not a second one for the page that tells it
-        try:
-            ext.update(request, session)
-        except Exception as error:
-            if response.status_code < 400:
-                raise
-            warn_once('a session could not be saved: ' + str(error))  # Microdot drops an error that has another error
+    if ext._save_changes is not None:
+        ext._save_changes(request, response, session, ext)
     if session._renew:
         ext.touch(session)
     if session._doomed or session._record is not None:
-        return _write_stored(request, response, session, ext)
+        return ext._kept.respond(request, response, session)
     if session.token is not None:
-        _hand_out(request, response, session, ext)
+        ext.hand_out(request, response, session)
     return None
-
-
-async def _write_stored(request: 'Any', response: 'Any', session: SessionDict, ext: Session) -> 'Any':
-    response = await ext.finish(session) or response
-    _hand_out(request, response, session, ext)
-    return response
-
-
-def _hand_out(request: 'Any', response: 'Any', session: SessionDict, ext: Session) -> None:
-    token = session.token
-    if token is not None and not (token and ext.is_revoked(session)):
-        ext.transport.write(request, response, token)
 
 
 def _copied(value: 'Any') -> 'Any':
@@ -474,16 +471,3 @@ def _copied(value: 'Any') -> 'Any':
     if isinstance(value, dict):
         return {name: _copied(item) if isinstance(item, _NESTED) else item for name, item in value.items()}
     return [_copied(item) for item in value] if isinstance(value, _NESTED) else value
-
-
-def _same(value: 'Any', other: 'Any') -> bool:
-    """Tell whether two values are the same JSON."""
-    if isinstance(value, dict):
-        if not isinstance(other, dict) or len(value) != len(other):
-            return False
-        return value is other or all(name in other and _same(value[name], other[name]) for name in value)
-    if isinstance(value, (list, tuple)):
-        if not isinstance(other, (list, tuple)) or len(value) != len(other):
-            return False
-        return all(_same(value[i], other[i]) for i in range(len(value)))
-    return type(value) is type(other) and bool(value == other)

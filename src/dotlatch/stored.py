@@ -54,11 +54,22 @@ class Stored:
         if type(record) is not dict or type(record.get('data')) is not dict:
             return False
         record['jti'] = session_id
+        parent = record.get('parent')
+        if parent is not None and (type(parent) is not list or len(parent) != 4):
+            return False
         try:
             kept = str(record.get('secret')).encode()
             return compare_digest(_hashed(secret), kept) and self.ext.is_live(record)
         except (ValueError, TypeError):  # a program's own store may hand out anything
             return False
+
+    async def is_there(self, session_id: str) -> bool:
+        """Tell whether the store has the session."""
+        try:
+            record = await self.store.load(session_id)
+        except OSError:
+            abort(503, 'Sessions are not available')
+        return record is not None
 
     def start(self, session: 'SessionDict', record: 'dict[str, Any]') -> None:
         """Complete the record of a new session: its secret, when it began, and where."""
@@ -89,8 +100,13 @@ class Stored:
         if not session._is_new:
             session._doomed += (record['jti'],)
 
-    async def finish(self, session: 'SessionDict') -> 'Any':
-        """Carry out what the handlers did; return a 503 when the store cannot."""
+    async def respond(self, request: 'Any', response: 'Any', session: 'SessionDict') -> 'Any':
+        """Carry out what the handlers did, and return the response: a 503 when the store cannot."""
+        response = await self._finish(session) or response
+        self.ext.hand_out(request, response, session)
+        return response
+
+    async def _finish(self, session: 'SessionDict') -> 'Any':
         try:
             if session._origin and session._record is not None and await self.store.load(session._origin) is None:
                 session._record = session.token = None  # ended meanwhile, and so is what was to come of it
@@ -110,7 +126,7 @@ class Stored:
         return None
 
     async def end_now(self, session: 'SessionDict') -> None:
-        """Delete what was ended; what cannot be is left to :meth:`finish`, which says so."""
+        """Delete what was ended; what cannot be is left to :meth:`respond`, which says so."""
         try:
             await self._bury(session)
         except OSError:
@@ -136,10 +152,13 @@ class Stored:
         """See :meth:`dotlatch.session.Session.list_sessions`."""
         found = []
         for session_id, record in await self.store.list_user(user):
-            if self.ext.is_live(record):
-                shown = {name: record.get(name) for name in ('iat', 'seen', 'source', 'client')}
-                shown['id'] = session_id
-                found.append(shown)
+            kind = record.get('kind', 'session')
+            if kind == 'session' and not self.ext.is_live(record):
+                continue
+            shown = {name: record.get(name) for name in ('iat', 'seen', 'source', 'client')}
+            shown['id'] = session_id
+            shown['kind'] = kind
+            found.append(shown)
         return found
 
     async def end_one(self, user: 'str | int', session_id: str) -> bool:

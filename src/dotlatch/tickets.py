@@ -24,7 +24,7 @@ Needs what protect.py needs, strictjson.py and tokens.py::
 """
 from . import http, tokens
 from .identity import as_user, is_active, stamp, user_id
-from .portable import MICROPYTHON, call, compare_digest, random_id, uptime_ms
+from .portable import MICROPYTHON, call, compare_digest, now, random_id, uptime_ms
 from .protect import Protector
 
 TYPE_CHECKING = False
@@ -86,6 +86,8 @@ class TicketAuth(Protector):
         self.user_loader_callback: 'Callable[..., Any] | None' = None
         self._is_shared = used is not None
         self._keys = tokens.make_keys(secret_key)
+        # Another one in this process has another table, and may have other users.
+        self._audience = None if self._is_shared else random_id()
 
     def user_loader(self, f: 'Callable[..., Any]') -> 'Callable[..., Any]':
         """Decorator for the callback that takes a user's id and returns the user, or ``None`` when there is none."""
@@ -107,6 +109,8 @@ class TicketAuth(Protector):
             claims['path'] = path
         if getattr(g, '_granted', None) is not None:
             claims['granted'] = list(g._granted)
+        if hasattr(g, '_ends'):
+            claims['until'] = g._ends
         if hasattr(g, 'api_key'):
             if self.keys is None:
                 raise RuntimeError('a ticket for an API key has to end with it: TicketAuth(keys=...)')
@@ -119,6 +123,7 @@ class TicketAuth(Protector):
             return tokens.encode(claims, self._keys, TYP, self.ttl)
         # Other processes do not know what was used here, so it is bound to this one, and to a clock that never jumps.
         claims[tokens.BOOT_CLAIM] = [tokens.BOOT_ID, uptime_ms() // 1000 + self.ttl]
+        claims['aud'] = self._audience
         return tokens.encode(claims, self._keys, TYP)
 
     # --- what decorators ask ----------------------------------------------------------------------
@@ -135,7 +140,10 @@ class TicketAuth(Protector):
             g._ticket = (user, claims, self)
         elif g._ticket is None or g._ticket[2] is not self:
             return None
-        return g._ticket[0]
+        user, claims, _ = g._ticket
+        if user is not None and 'granted' in claims:
+            g._granted = claims['granted']
+        return user
 
     def challenge(self, request: 'Any') -> str:
         """Return what a 401 says of tickets."""
@@ -153,7 +161,7 @@ class TicketAuth(Protector):
 
     async def _redeem(self, request: 'Any', ticket: str) -> 'tuple[Any, Any]':
         try:
-            claims = tokens.decode(ticket, self._keys, TYP)
+            claims = tokens.decode(ticket, self._keys, TYP, self._audience)
         except tokens.TokenError:
             return None, None
         if claims.get('path', request.path) != request.path:
@@ -164,12 +172,12 @@ class TicketAuth(Protector):
                 return None, None
         except OSError as error:
             http.unavailable(request, error)
-        if 'granted' in claims:
-            request.g._granted = claims['granted']
         return user, claims
 
     async def _user_of(self, claims: 'dict[str, Any]') -> 'Any':
         """Return the user, as long as neither user nor password nor key has gone since the ticket was issued."""
+        if 'until' in claims and claims['until'] <= (now() or claims['until']):
+            return None
         if 'key' in claims:
             key = await call(self.keys.find, claims['key']) if self.keys else None
             if key is None or key.is_expired():

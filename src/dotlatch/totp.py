@@ -162,7 +162,7 @@ def new_secret() -> str:
 
 def load(stored: str, window: int = 1) -> Totp:
     """Return what :meth:`Totp.stored` has kept. ValueError for anything else."""
-    algorithm, digits, secret = stored.split('$')
+    algorithm, digits, secret = stored.split('$') if isinstance(stored, str) else ('', '', '')
     if digits not in ('6', '7', '8'):
         raise ValueError('a code has 6 to 8 digits')
     return Totp(secret, int(digits), algorithm, window)

@@ -6,25 +6,12 @@ Needs portable.py, identity.py and totp.py, beside which it is used::
     await totp.spend(code, user, used.use)   # True once
 """
 from .identity import user_id
-from .portable import now, uptime_ms
+from .portable import Lock, now, uptime_ms
 from .totp import PERIOD, ClockNotSet
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
-
-try:
-    import _thread
-except ImportError:  # a port without threads
-    _thread = None  # type: ignore[assignment]
-
-
-class _NoLock:
-    def __enter__(self) -> None:
-        pass
-
-    def __exit__(self, *error: object) -> None:
-        pass
 
 
 class UsedSteps:
@@ -43,7 +30,7 @@ class UsedSteps:
         self._began = uptime_ms()
         self._floor = 0  # the highest step that has left the table
         self._steps: 'dict[str | int, int]' = {}
-        self._lock: 'Any' = _thread.allocate_lock() if _thread else _NoLock()
+        self._lock: 'Any' = Lock()
 
     async def use(self, user: 'Any', step: int) -> bool:
         """Keep the step and return ``True``; or ``False`` when it, or a later one, may have been used before.

@@ -1,6 +1,7 @@
 """Accounts in memory or in one JSON file, with hashed passwords.
 
-Needs portable.py, strictjson.py, passwords.py, files.py, copies.py and names.py::
+Needs portable.py, strictjson.py, passwords.py, files.py, copies.py and names.py; userfactor.py for accounts with a
+second factor::
 
     users = FileUsers('users.json')
     await users.create('anna', 'correct horse battery staple')
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from typing import Any
 
 _FIELDS = ('id', 'name', 'password_hash', 'scopes', 'is_active', 'session_version')
+_IF_SET = ('digest_ha1', 'totp', 'totp_step', 'recovery')  # in the file only where they are
 
 
 class User:
@@ -30,9 +32,13 @@ class User:
     :param is_active: ``False`` for an account that is disabled.
     :param session_version: counted up to end all of the user's sessions.
     :param digest_ha1: what :class:`dotlatch.digest.DigestAuth` goes by, as secret as the password; ``None`` without.
+    :param totp: the second factor, see :meth:`dotlatch.totp.Totp.stored`: as secret, too; ``None`` without.
+    :param totp_step: the step of the last code that was taken.
+    :param recovery: what is kept of the recovery codes, see :mod:`dotlatch.recovery`.
     """
     def __init__(self, id: 'str | int', name: str, password_hash: 'str | None' = None, scopes: 'Any' = (),
-                 is_active: bool = True, session_version: int = 0, digest_ha1: 'str | None' = None) -> None:
+                 is_active: bool = True, session_version: int = 0, digest_ha1: 'str | None' = None,
+                 totp: 'str | None' = None, totp_step: int = 0, recovery: 'str | None' = None) -> None:
         self.id = id
         self.name = name
         self.password_hash = password_hash
@@ -40,6 +46,9 @@ class User:
         self.is_active = is_active
         self.session_version = session_version
         self.digest_ha1 = digest_ha1
+        self.totp = totp
+        self.totp_step = totp_step
+        self.recovery = recovery
 
     def __repr__(self) -> str:
         return '<User %s>' % self.name
@@ -85,6 +94,10 @@ class MemoryUsers:
         """Return the user with that id, or ``None``."""
         self._refresh()
         return self._users.get(user_id) if isinstance(user_id, (str, int)) else None
+
+    async def load_user(self, user_id: 'str | int') -> 'User | None':
+        """Return the same, for :class:`dotlatch.login.Login`: what is async needs no thread on CPython."""
+        return self.get_by_id(user_id)
 
     def get_by_name(self, name: str) -> 'User | None':
         """Return the user with that name, or ``None``."""
@@ -202,6 +215,31 @@ class MemoryUsers:
         """End all sessions of the user, wherever they are."""
         self._set(user, {}, 'sessions_ended', end_sessions=True)
 
+    # A second factor: :class:`dotlatch.second.SecondFactor` asks for these. Each changes something and returns True, or
+    # nothing and False, since somebody else was quicker or the user is gone.
+
+    def set_second_factor(self, user: User, totp: 'str | None', step: int = 0, recovery: 'str | None' = None) -> bool:
+        """Switch a second factor on that is off, or off that is on, and end all sessions of the user.
+
+        :param totp: what :meth:`dotlatch.totp.Totp.stored` returned; ``None`` to switch it off.
+        :param step: of the code that has confirmed it.
+        :param recovery: what :func:`dotlatch.recovery.make` returned to be kept.
+        :returns: ``False`` when it was on or off already.
+        :raises ValueError: for what is none of these.
+        """
+        from . import userfactor  # loaded by those who have one
+        return userfactor.set_factor(self, user, totp, step, recovery)
+
+    def use_totp_step(self, user: User, step: int) -> bool:
+        """Keep the step of a code that is right; ``False`` when it, or a later one, was used before."""
+        from . import userfactor
+        return userfactor.use_step(self, user, step)
+
+    def swap_recovery(self, user: User, before: 'str | None', after: str) -> bool:
+        """Keep another text of recovery codes; ``False`` when what is kept is not ``before`` any more."""
+        from . import userfactor
+        return userfactor.swap_recovery(self, user, before, after)
+
     def remove(self, user: User) -> None:
         """Remove the user; the sessions end with it. KeyError when it is not there."""
         with self._lock:
@@ -225,17 +263,20 @@ class MemoryUsers:
         return self.digest.make_ha1(name, password) if self.digest is not None else None
 
     def _set(self, user: User, fields: 'dict[str, Any]', event: str = '', password: 'str | None' = None,
-             verified: 'str | None' = None, end_sessions: bool = False) -> bool:
+             verified: 'str | None' = None, end_sessions: bool = False, fits: 'Any' = None) -> bool:
         """Change fields of a user and keep them.
 
         :param password: of which ``digest_ha1`` is made too.
         :param verified: a hash; when it opens the account no more, nothing is changed and ``False`` returned.
+        :param fits: asked under the lock; the same when it says no, or when the user is not there any more.
         """
         hashed = verified
         with self._lock:
             self._reload()
             is_there = self._users.get(user.id) is user
             if hashed is not None and not (is_there and user.is_active and user.password_hash == hashed):
+                return False
+            if fits is not None and not (is_there and fits()):
                 return False
             if not is_there:
                 raise ValueError('that user is not there any more')
@@ -318,7 +359,7 @@ class FileUsers(MemoryUsers):
         for user in users or ():
             old = self._users.get(user.id)
             if old is not None:
-                for name in _FIELDS + ('digest_ha1',):
+                for name in _FIELDS + _IF_SET:
                     setattr(old, name, getattr(user, name))
                 user = old
             there[user.id] = user
@@ -329,8 +370,10 @@ class FileUsers(MemoryUsers):
         users = []
         for user in self._users.values():
             fields = {name: getattr(user, name) for name in _FIELDS}
-            if user.digest_ha1 is not None:
-                fields['digest_ha1'] = user.digest_ha1
+            for name in _IF_SET:
+                value = getattr(user, name)
+                if value not in (None, 0):
+                    fields[name] = value
             users.append(fields)
         self._file.save({'format': 1, 'users': users})
 
@@ -347,12 +390,17 @@ def _parsed(content: 'dict[str, Any]') -> 'list[User]':
 
 def _user(fields: 'dict[str, Any]') -> User:
     user = User(*[fields[name] for name in _FIELDS])
-    user.digest_ha1 = fields.get('digest_ha1')
+    for name in _IF_SET:
+        if name in fields:
+            setattr(user, name, fields[name])
     right = (type(user.id) in (str, int) and type(user.name) is str and type(user.is_active) is bool
              and type(user.session_version) is int and _is_text(user.password_hash) and _is_text(user.digest_ha1)
              and type(fields['scopes']) is list and all(type(scope) is str for scope in user.scopes))
     if not right:
         raise ValueError('not a user')
+    if any(name in fields for name in _IF_SET[1:]):
+        from . import userfactor
+        userfactor.check(user.totp, user.totp_step, user.recovery)
     return user
 
 

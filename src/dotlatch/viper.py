@@ -1,4 +1,4 @@
-"""What a token needs in machine code, for ports whose compiler has viper: a look at JSON, base64url, comparison.
+"""What tokens need in machine code, where a port's compiler has viper: a look at them and JSON, base64url, comparison.
 
 Needs no other file. A Pico looks at a byte in a microsecond here, and makes no garbage on the way. Where there is no
 viper this file cannot be loaded: noviper.py has the same functions then, and jsongrammar.py reads all JSON.
@@ -196,6 +196,27 @@ def _decode(target: ptr8, source: ptr8, size: int) -> int:
             target[o] = bits >> held
             o += 1
     return 1 if held == 6 else bits & ((1 << held) - 1)
+
+
+def is_token68(text):
+    """Tell whether ``text`` is a token68 (RFC 9110 section 11.2), which RFC 6750 calls a b64token."""
+    coded = text.encode()  # with as many bytes as are to be looked at
+    return bool(_is_token68(coded, len(coded)))
+
+
+@micropython.viper
+def _is_token68(text: ptr8, size: int) -> int:
+    c = 0
+    i = 0
+    while size > 0 and text[size - 1] == 61:  # =
+        size -= 1
+    while i < size:
+        c = text[i]
+        i += 1
+        if c < 43 or c > 126 or c == 44 or (c > 57 and c < 65) or (c > 90 and c < 97 and c != 95) or (
+                c > 122 and c != 126):
+            return 0
+    return 1 if size > 0 else 0
 
 
 def compare_digest(a, b):

@@ -1,7 +1,7 @@
 """A browser on the board itself: it starts the console in main.py and visits it at 127.0.0.1.
 
-Runs on the emulated Pico, which has sockets between its own programs only. Prints one JSON list:
-what each step was answered.
+Runs on the emulated Pico, which has sockets between its own programs only. Prints a line of JSON for each step:
+what it was answered. Nothing is kept, since the console needs the memory.
 """
 import asyncio
 import json
@@ -22,7 +22,7 @@ class Browser:
 
     def __init__(self):
         self.cookies = {}
-        self.steps = []
+        self.body = ''
 
     async def get(self, step, path, **options):
         return await self.send(step, 'GET', path, **options)
@@ -66,9 +66,10 @@ class Browser:
                     self.cookies[name] = value
                 else:
                     self.cookies.pop(name, None)
-        self.steps.append({
+        self.body = body[body.find('<main>') + 1:]
+        print(json.dumps({
             'step': step, 'status': int(lines[0].split(' ')[1]), 'location': location,
-            'cookies': sorted(self.cookies), 'body': body.split('<main>')[-1]})
+            'cookies': sorted(self.cookies), 'body': self.body}))
 
 
 async def visit(browser, password, new_password):
@@ -84,15 +85,15 @@ async def visit(browser, password, new_password):
     await browser.get('the page', '/')
     await browser.post('the light', '/light', {'light': 'on'})
     await browser.get('the page with the light on', '/')
-    await browser.post('a common password', '/password', {
+    await browser.post('a common password', '/account/password', {
         'current': password, 'new': 'correct horse battery staple', 'again': 'correct horse battery staple'})
-    await browser.post('another password', '/password', {
+    await browser.post('another password', '/account/password', {
         'current': password, 'new': new_password, 'again': new_password})
     await browser.get('after the change', '/')
     await browser.get('the cookie from before the change', '/', cookies=before_change)
     await browser.get('no keys yet', '/keys')
     await browser.post('a new key', '/keys', {'name': 'Weather display', 'read': 'on', 'days': ''})
-    key = browser.steps[-1]['body'].split('<code>')[1].split('</code>')[0]
+    key = browser.body.split('<code>')[1].split('</code>')[0]
     await browser.get('the figures by key', '/figures', cookies={}, key=key)
     await browser.post('the light by key', '/light', {'light': 'on'}, cookies={}, key=key)
     await browser.get('the keys', '/keys')
@@ -115,7 +116,6 @@ async def serve_and_visit(password, new_password):
     await visit(browser, password, new_password)
     app.shutdown()
     await server
-    print(json.dumps(browser.steps))
 
 
 def run(password, new_password):

@@ -34,7 +34,7 @@ def mpy_cross():
 def compiled(path, name):
     """The .mpy of a Python file, for the RP2040's processor; `name` is what tracebacks call it."""
     with tempfile.NamedTemporaryFile(suffix='.mpy') as output:
-        run(mpy_cross(), '-march=armv6m', '-s', name, '-o', output.name, path)
+        run(mpy_cross(), '-march=armv6m', '-O3', '-s', name, '-o', output.name, path)
         return Path(output.name).read_bytes()
 
 

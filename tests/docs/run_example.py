@@ -71,6 +71,7 @@ def main(job_path):
         job = json.loads(f.read())
     sys.path[:] = job['path'] + (['.frozen'] if MICROPYTHON else sys.path[1:])
     import checks
+    from harness import watch
     before = getattr(checks, 'before_' + job['check'], None)
     if before:
         before()
@@ -78,9 +79,12 @@ def main(job_path):
     for code in job['code']:
         example.printed.clear()
         example.run(code)
+    watch.install()
     if MICROPYTHON:
         asyncio.new_event_loop()  # an example may have had this one, and left something in it
     asyncio.run(getattr(checks, job['check'])(example))
+    leaks = watch.taken()
+    assert not leaks, 'a secret came out: %r' % leaks
     print('done')
 
 

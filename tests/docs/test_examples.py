@@ -44,7 +44,7 @@ def test_an_example_does_what_its_page_says(page, block, variant, tmp_path, reco
     where = f'{page.path.relative_to(pages.ROOT)}, line {block.line}'
     assert check_of(block) in CHECKS, f'{where}: nothing in checks.py checks the example {block.name!r}'
     job = {
-        'path': [str(path) for path in (SOURCE, variant.microdot(), HERE)],
+        'path': [str(path) for path in (SOURCE, variant.microdot(), HERE, HERE.parent)],
         'code': page.up_to(block.name),
         'check': check_of(block),
     }

@@ -8,17 +8,22 @@ from . import pages
 
 FOLDER = SOURCE / 'dotlatch'
 # Loaded only by those who use them, and a computer's half.
-LEFT_OUT = {'links', 'remember', 'stored', 'hashers', 'strength', 'blocklist', 'on_cpython', 'keyauth', 'handshake'}
+LEFT_OUT = {'autosave', 'links', 'remember', 'stored', 'hashers', 'strength', 'blocklist', 'on_cpython', 'keyauth',
+            'throttlefile', 'handshake', 'csrf', 'sameorigin', 'formtoken', 'formlogin', 'halflogin', 'trusted',
+            'client', 'impersonation', 'userfactor', 'usertoken', 'series', 'second', 'totp', 'html_code',
+            'html_account'}
 FEATURES = {
     'Tokens': {'tokens'},
     'Signed links': {'tokens', 'links'},
     'Sessions': {'session'},
     'Basic and Bearer': {'auth'},
-    'A login form': {'login'},
-    'A login form with remember-me': {'login', 'remember'},
+    'A login form': {'login', 'formlogin'},
+    'A login form with remember-me': {'login', 'formlogin', 'remember'},
+    'A login form with ready-made pages': {'loginpages', 'formlogin'},
     'Password hashing': {'passwords'},
     'Accounts in a file': {'users'},
     'Throttling': {'throttle'},
+    'Forms of other sites': {'csrf', 'sameorigin'},
 }
 
 

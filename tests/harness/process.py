@@ -10,10 +10,12 @@ import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from . import leaks
 from .interpreters import Missing
 from .summary import figures_in
 
 # What a developer's shell may have set, and tests must not see.
+MARK = "\x1e"  # begins the line that a runner prints before each test
 FOREIGN = ("PYTHONPATH", "PYTHONOPTIMIZE", "PYTHONHOME", "MICROPYPATH", "MICROPYINSPECT")
 
 
@@ -59,12 +61,12 @@ def _run(command, cwd, timeout):
         command, cwd=cwd, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT, start_new_session=True)
     try:
-        output, _ = process.communicate(timeout=timeout)
+        output, _ = leaks.communicate(process, timeout=timeout)
         ending = _describe_exit(process.returncode)
     except subprocess.TimeoutExpired:
         # The whole group: a test may have started something that holds the pipe open.
         os.killpg(process.pid, signal.SIGKILL)
-        output, _ = process.communicate()
+        output, _ = leaks.communicate(process)
         ending = f"hung: it was stopped after {timeout} seconds"
     return ending, output.decode(errors="replace")
 
@@ -77,12 +79,15 @@ def _describe_exit(code):
 
 def _read(results):
     """Every whole line; a crash may have cut the last one."""
-    lines = results.read_text().split("\n")[:-1] if results.exists() else []
+    lines = results.read_text(errors="replace").split("\n")[:-1] if results.exists() else []
     return [json.loads(line) for line in lines]
 
 
 def _judge(job, variant, events, ending, output):
+    printed = _by_test(output)
+    output = "".join(text for _, text in printed)
     outcome = Outcome(figures=figures_in(output))
+    found, secrets = {}, {}
     started, finished, reason = None, False, ""
     for event in events:
         kind = event["event"]
@@ -93,6 +98,8 @@ def _judge(job, variant, events, ending, output):
             started = event["test"]
         elif kind == "end":
             started = None
+            found[event["test"]] = [tuple(leak) for leak in event["leaks"]]
+            secrets[event["test"]] = event["secrets"]
             if event["outcome"] == "passed":
                 outcome.passed.add(event["test"])
             else:
@@ -107,7 +114,29 @@ def _judge(job, variant, events, ending, output):
         outcome.passed.clear()
     if reason or ending or not finished:
         _blame_the_rest(outcome, job["run"], started, reason or _interpreter(ending), output)
+    for test, text in printed:
+        found.setdefault(test or job["run"][0], []).extend(
+            ("what was printed", excerpt) for excerpt in leaks.leaks_in(text, secrets.get(test, ())))
+    _fail_those_that_leak(outcome, found)
     return outcome
+
+
+def _by_test(output):
+    """Pairs of a test and what was printed while it ran; '' for what came before the first."""
+    before, *rest = output.split(MARK)
+    parts = [("", before)]
+    for part in rest:
+        test, _, text = part.partition("\n")
+        parts.append((test, text))
+    return parts
+
+
+def _fail_those_that_leak(outcome, found):
+    for test, excerpts in found.items():
+        if excerpts:
+            text = leaks.describe(dict.fromkeys(excerpts))
+            outcome.passed.discard(test)
+            outcome.failures[test] = "\n".join(filter(None, [outcome.failures.get(test), text]))
 
 
 def _wrong_microdot(found, variant):

@@ -717,9 +717,9 @@ async def test_the_throttle_counts_by_source_and_never_by_the_id_of_a_key():
     seen = []
 
     class Watched(Throttle):
-        def attempt(self, account, source):
+        async def attempt(self, account, source):
             seen.append((account, source))
-            return super().attempt(account, source)
+            return await super().attempt(account, source)
 
     with FakeClock() as clock:
         app = guarded(keys, throttle=Watched(source_free=3))

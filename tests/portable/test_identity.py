@@ -5,7 +5,7 @@ from client import KEY, OTHER_KEY, raises
 from microdot import Response
 from microdot.microdot import HTTPException
 
-from dotlatch.identity import as_user, get, is_active, stamp, user_id
+from dotlatch.identity import as_user, get, has_second_factor, is_active, stamp, user_id
 from dotlatch.portable import Key
 
 
@@ -118,6 +118,13 @@ def test_users_are_active_unless_they_say_otherwise():
         assert is_active(user) is True, user
     for user in (Person(is_active=False), {'is_active': False}, {'is_active': 0}, {'is_active': None}):
         assert is_active(user) is False, user
+
+
+def test_O5_who_has_something_in_totp_has_a_second_factor():
+    for user in (Person(totp='SHA1$6$A'), {'totp': 'SHA1$6$A'}, Person(totp=lambda: None), {'totp': True}):
+        assert has_second_factor(user) is True, user
+    for user in (Person(), {}, 'anna', 5, Person(totp=None), {'totp': None}, {'totp': ''}):
+        assert has_second_factor(user) is False, user
 
 
 def test_S6_the_stamp_changes_with_password_and_version_and_key():

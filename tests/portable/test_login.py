@@ -376,7 +376,7 @@ async def test_S11_a_loader_that_fails_lets_nobody_in():
 
     for url in ('/private', '/fresh', '/who'):
         res = await browser.get(url)
-        assert res.status_code == 500 and 'database' not in res.text, url
+        assert res.status_code == 503 and 'database' not in res.text, url
 
 
 async def test_flaw_A2_what_a_loader_returns_is_a_user_or_nobody():

@@ -255,6 +255,19 @@ async def test_what_was_right_is_known_again_for_five_minutes_only():
             assert len(counted.costs) == 2
 
 
+async def test_what_was_right_is_not_known_again_where_that_is_not_wanted():
+    kept = passwords.RECENT_SECONDS
+    passwords.RECENT_SECONDS = 0
+    try:
+        hashed = await hash_password(RIGHT, 2)
+        with Counted() as counted:
+            for _ in range(3):
+                assert await verify_password(RIGHT, hashed) is True
+        assert len(counted.costs) == 3
+    finally:
+        passwords.RECENT_SECONDS = kept
+
+
 async def test_what_was_right_is_kept_for_few():
     hashes = []
     for i in range(30):

@@ -375,7 +375,7 @@ async def test_a_ticket_stays_out_of_caches_whoever_asks_for_it():
 
 
 async def test_keys_rotate():
-    old = Place(secret_key=THIRD_KEY)
-    place = Place(secret_key=[KEY, THIRD_KEY])
+    old = Place(secret_key=THIRD_KEY, used=UsedTickets())
+    place = Place(secret_key=[KEY, THIRD_KEY], used=UsedTickets())
     assert await place.open(await old.issue()) == 200
     assert await old.open(await place.issue()) == 401

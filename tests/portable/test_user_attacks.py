@@ -98,6 +98,24 @@ async def test_S11_fields_of_another_type_are_damage():
                 assert isinstance(error_of(FileUsers, 'users.json'), ValueError), (name, value)
 
 
+async def test_S11_junk_for_a_second_factor_is_damage_and_not_an_account_without_one():
+    factor = 'SHA1$6$' + 'A' * 32
+    with Cheap():
+        for name, values in (('totp', ('', 0, 5, False, True, [], {}, [factor], 'x', '$', 'SHA1$6', factor + '$')),
+                             ('totp_step', (-1, '5', 1.5, True, None, [])), ('recovery', (5, True, [], {}, ['x']))):
+            for value in values:
+                def change(fields, name=name, value=value):
+                    fields.update({'totp': factor, 'totp_step': 5, 'recovery': 'salt$one'})
+                    fields[name] = value
+                await as_by_hand(change)
+                assert isinstance(error_of(FileUsers, 'users.json'), ValueError), (name, value)
+        for fields in ({'totp_step': '5'}, {'totp_step': None}, {'recovery': 5}):
+            await as_by_hand(lambda kept, fields=fields: kept.update(fields))
+            assert isinstance(error_of(FileUsers, 'users.json'), ValueError), fields
+        await as_by_hand(lambda fields: fields.update({'totp': factor, 'totp_step': 5, 'recovery': 'salt$one'}))
+        assert FileUsers('users.json').get_by_name('anna').totp == factor
+
+
 async def test_S11_an_odd_hash_in_the_file_opens_nothing_and_raises_nothing():
     with Cheap():
         for hashed in ('', '!', '*', PASSWORD, 'pbkdf2:foo:1000$salt$', '$pbkdf2-md5$1000$c2FsdA$', '\0', 'x' * 2000):

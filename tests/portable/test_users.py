@@ -14,6 +14,7 @@ from dotlatch.users import FileUsers, MemoryUsers, User
 
 PASSWORD = 'correct horse battery staple'
 ANOTHER = 'another horse battery staple'
+FACTOR = 'SHA1$6$' + 'A' * 32
 
 
 class Counted:
@@ -466,6 +467,65 @@ async def test_a_change_of_who_is_gone_is_an_error():
             assert error_of_call(users.remove, anna) is not None and len(users) == 0, kind
 
 
+async def test_O2_a_step_is_kept_once_and_none_that_is_older():
+    with Cheap():
+        for kind, users in both():
+            anna = await users.create('anna', PASSWORD)
+            assert users.use_totp_step(anna, 7) is False, kind             # without a second factor
+            users.set_second_factor(anna, FACTOR, 5, 'salt$one$two')
+            assert [users.use_totp_step(anna, step) for step in (5, 4, 6, 6, 9, 8)] == [
+                False, False, True, False, True, False], kind
+            assert anna.totp_step == 9, kind
+
+
+async def test_O6_recovery_codes_are_swapped_for_those_that_are_kept_and_no_others():
+    with Cheap():
+        for kind, users in both():
+            anna = await users.create('anna', PASSWORD)
+            users.set_second_factor(anna, FACTOR, 5, 'salt$one$two')
+            for before in ('salt$one', 'salt$two$one', '', None):
+                assert users.swap_recovery(anna, before, 'salt$mine') is False, (kind, before)
+            assert users.swap_recovery(anna, 'salt$one$two', 'salt$two') is True, kind
+            assert users.swap_recovery(anna, 'salt$one$two', 'salt$one') is False, kind
+            assert anna.recovery == 'salt$two', kind
+
+
+async def test_S6_a_second_factor_is_set_and_taken_away_once_and_each_ends_the_sessions():
+    with Cheap():
+        for kind, users in both():
+            users.events = told = Told()
+            anna = await users.create('anna', PASSWORD)
+            assert users.set_second_factor(anna, None) is False, kind
+            assert users.set_second_factor(anna, FACTOR, 5, 'salt$one') is True, kind
+            assert users.set_second_factor(anna, FACTOR[:-1] + 'B', 9, 'salt$two') is False, kind
+            assert (anna.totp, anna.totp_step, anna.recovery, anna.session_version) == (FACTOR, 5, 'salt$one', 1), kind
+            assert users.set_second_factor(anna, None) is True, kind
+            assert (anna.totp, anna.totp_step, anna.recovery, anna.session_version) == (None, 0, None, 2), kind
+            assert [event for event, _ in told.events] == ['user_created', 'second_factor_set',
+                                                           'second_factor_removed'], kind
+            for _, fields in told.events:
+                assert fields == {'user': anna.id, 'name': 'anna'}, kind
+            users.remove(anna)
+            assert users.set_second_factor(anna, FACTOR, 5) is False, kind
+            assert users.use_totp_step(anna, 9) is False, kind
+
+
+async def test_what_no_file_gives_back_is_no_second_factor():
+    with Cheap():
+        for kind, users in both():
+            anna = await users.create('anna', PASSWORD)
+            for row in (('', 5, None), (5, 5, None), (True, 5, None), ('SHA1', 5, None), (FACTOR, '5', None),
+                        (FACTOR, -1, None), (FACTOR, True, None), (FACTOR, 5.0, None), (FACTOR, None, None),
+                        (FACTOR, 5, ['salt']), (FACTOR, 5, b'salt$one'), (FACTOR.encode(), 5, None)):
+                assert isinstance(error_of_call(users.set_second_factor, anna, *row), ValueError), (kind, row)
+            users.set_second_factor(anna, FACTOR, 5, 'salt$one')
+            for step in ('6', 6.0, None, True):
+                assert isinstance(error_of_call(users.use_totp_step, anna, step), ValueError), (kind, step)
+            assert isinstance(error_of_call(users.swap_recovery, anna, 'salt$one', 5), ValueError), kind
+            assert (anna.totp, anna.totp_step, anna.recovery) == (FACTOR, 5, 'salt$one'), kind
+        FileUsers('users.json')
+
+
 async def test_users_are_listed_by_name():
     with Cheap():
         for kind, users in both():
@@ -754,6 +814,19 @@ async def test_a_file_of_the_first_version_is_read_and_written_as_one_with_a_che
         await users.create('bert', PASSWORD)
     assert held('users.json').startswith(b'{"check":"') and held('users.json') == held('users.json.copy')
     assert restored() == ['a', 'bert']
+
+
+async def test_a_file_from_before_there_were_second_factors_is_read_and_keeps_none():
+    fresh()
+    put('users.json', WHOLE)
+    users = FileUsers('users.json')
+    user = users.get_by_id('1')
+    assert (user.totp, user.totp_step, user.recovery) == (None, 0, None)
+    assert users.use_totp_step(user, 5) is False and users.swap_recovery(user, None, 'salt$hash') is False
+    assert held('users.json') == WHOLE
+    assert users.set_second_factor(user, FACTOR, 5, 'salt$hash') is True
+    same = FileUsers('users.json').get_by_id('1')
+    assert (same.totp, same.totp_step, same.recovery, same.session_version) == (FACTOR, 5, 'salt$hash', 1)
 
 
 async def test_a_name_that_is_the_id_of_somebody_else_is_a_name():

@@ -26,6 +26,7 @@ KINDS = ("builtin-cpython", "builtin-micropython", "uvicorn", "gunicorn")
 CONSOLE = ROOT / "examples" / "console"
 HOST = "127.0.0.1"
 CPYTHON, MICROPYTHON = PLAIN
+WATCH = ROOT / "tests" / "harness" / "site"  # has CPython's servers look for secrets in what they say
 
 # A cold start compiles, and hashes the first password on an interpreter without a JIT.
 START_SECONDS = 60
@@ -53,7 +54,7 @@ class Server:
         environment = dict(
             os.environ, HOST=HOST, PORT=str(self.port), CONSOLE_DATA=str(self.data),
             # gunicorn keeps a socket in the home folder: a test has its own.
-            HOME=str(self.data), PYTHONUNBUFFERED="1", PYTHONPATH=str(SOURCE),
+            HOME=str(self.data), PYTHONUNBUFFERED="1", PYTHONPATH=f"{SOURCE}:{WATCH}",
             **self._environment)
         with self._log.open("ab") as log:
             self._process = subprocess.Popen(
@@ -190,6 +191,11 @@ import sys
 sys.path.insert(0, {folder!r})
 from {microdot} import Microdot
 import {module} as served
+if sys.implementation.name == 'micropython':
+    sys.path.append({harness!r})
+    import watch
+    watch.tell()
+    watch.install()
 app = Microdot()
 app = served.create_app(app) or app
 if __name__ == '__main__':
@@ -207,7 +213,7 @@ def write_launcher(folder, path, kind, port, certificate=()):
         "uvicorn": "dotlatch.server.asgi", "gunicorn": "dotlatch.server.wsgi"}.get(kind, "microdot")
     launcher = folder / "serve_for_tests.py"
     launcher.write_text(LAUNCHER.format(
-        path=path, folder=str(path.parent), module=path.stem, microdot=microdot,
+        path=path, folder=str(path.parent), harness=str(WATCH.parent), module=path.stem, microdot=microdot,
         host=HOST, port=port, certificate=tuple(str(path) for path in certificate)))
     return launcher
 
@@ -298,6 +304,49 @@ def serve(servers, tmp_path):
             server.start()
             return server
         yield start
+
+
+@pytest.fixture(scope="module")
+def playwright():
+    from playwright.sync_api import sync_playwright  # for the tests in a browser alone
+    with sync_playwright() as playwright:
+        yield playwright
+
+
+@pytest.fixture(scope="module")
+def chromium(playwright):
+    from tests.server.chromium import FLAGS, PROGRAM
+    launched = playwright.chromium.launch(executable_path=PROGRAM, args=FLAGS)
+    yield launched
+    launched.close()
+
+
+@pytest.fixture
+def open_page(chromium):
+    """`open_page(...)`: a page of a browser with a profile of its own."""
+    from tests.server.chromium import MILLISECONDS
+    contexts = []
+
+    def open_page(**options):
+        context = chromium.new_context(**options)
+        context.set_default_timeout(MILLISECONDS)
+        contexts.append(context)
+        return context.new_page()
+    yield open_page
+    for context in contexts:
+        context.close()
+
+
+@pytest.fixture
+def page(open_page):
+    return open_page()
+
+
+@pytest.fixture
+def later(serve, kind):
+    """The console, whose clock can be put forward: `later.wait(3700)`."""
+    from tests.server.chromium import LATER, Later
+    return Later(serve(LATER, kind))
 
 
 @pytest.hookimpl(wrapper=True)

@@ -1,4 +1,4 @@
-"""Microdot's own tests for its session, auth and login pass against dotlatch's, on both Pythons.
+"""Microdot's own tests for its session, auth, login and csrf pass against dotlatch's, on both Pythons.
 
 Their sources come from the sdist of the installed Microdot; nothing but the imports is changed.
 Each unittest method becomes a portable test, so that the portable runner runs it.
@@ -18,7 +18,7 @@ from tests.harness.process import run_tests
 
 HERE = Path(__file__).parent
 SOURCES = VENV / "sources" / f"microdot-{version('microdot')}" / "tests"
-MODULES = ("session", "auth", "login")
+MODULES = ("session", "auth", "login", "csrf")
 TIMEOUT = 300
 
 
@@ -61,7 +61,7 @@ def write_tests(folder, module):
     """Microdot's module with its imports changed, and a portable test for each of its methods."""
     source = (SOURCES / f"test_{module}.py").read_text()
     changed, count = re.subn(
-        r"^from microdot\.(session|auth|login) import", r"from dotlatch.\1 import",
+        r"^from microdot\.(session|auth|login|csrf) import", r"from dotlatch.\1 import",
         source, flags=re.MULTILINE)
     assert count, f"test_{module}.py imports none of the modules it tests"
     (folder / f"microdots_{module}.py").write_text(changed)

@@ -112,16 +112,22 @@ class KeySet:
         with self._lock:
             if self._fetching is None and _seconds() >= self._next:
                 self._next = _seconds() + self.pause
-                self._fetching = Future()
-                self._fetching.set_running_or_notify_cancel()  # so that a request that goes away takes nothing with it
-                threading.Thread(target=self._run, args=(self._fetching,), daemon=True).start()
+                fetching: 'Future[None]' = Future()
+                fetching.set_running_or_notify_cancel()  # so that a request that goes away takes nothing with it
+                try:
+                    threading.Thread(target=self._run, args=(fetching,), daemon=True).start()
+                except RuntimeError:  # there are as many as this machine takes
+                    self._is_failing = True
+                    self._next = _seconds() + min(self.pause, RETRY)
+                    return None
+                self._fetching = fetching
             return self._fetching
 
     async def _wait(self, fetching: 'Future[None]') -> None:
         try:
             await asyncio.wait_for(asyncio.wrap_future(fetching), 3 * self.timeout)
         except asyncio.TimeoutError:  # a name server that is silent, which nothing can interrupt
-            raise KeysUnavailable('the keys of the issuer do not come') from None
+            self._is_failing = True
 
     def _run(self, fetching: 'Future[None]') -> None:
         try:

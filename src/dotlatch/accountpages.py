@@ -1,0 +1,286 @@
+"""The pages of one's own account: where one is logged in, password, second factor, recovery codes.
+
+Needs what loginpages.py needs, and html_account.py; totp.py for second factors::
+
+    AccountPages(LoginPages(app, login, title='Greenhouse'))   # at /account
+    AccountPages(LoginPages(app, login), qr=svg)               # with dotlatch.server.qr, on a computer
+
+All of them need a password that was typed lately, see :meth:`dotlatch.login.Login.fresh`.
+"""
+from microdot import redirect
+
+from . import formlogin, http, tokens
+from .identity import as_user, user_id
+from .login import CODE, PASSWORD, mark, proofs
+from .loginpages import name_of
+from .origin import quote
+from .portable import CLOCK_FLOOR, call
+from .session import session_of
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
+
+    from .loginpages import LoginPages
+    from .session import Session
+
+MAX_SHOWN = 16      # sessions on a page
+_PENDING = '_totp'  # in the session: a second factor that is being set up
+_OURS = ('_user_id', '_proven', '_stamp', '_client', _PENDING)
+_BROWSERS = ('Firefox', 'Chrome', 'Safari')  # of a User-Agent's first 120 characters no more can be told
+_SYSTEMS = ('Android', 'iPhone', 'iPad', 'Windows', 'Mac', 'Linux')
+
+
+class AccountPages:
+    """The pages of an account, for the one who is logged in.
+
+    There is what users, sessions and login can do: a new password where the users have ``change_password``, a list of
+    sessions where these have a store, a second factor where the login has one.
+
+    :param pages: the login's. Their ``render``, ``title`` and so on hold here too.
+    :param url: where the account is; the other pages are below.
+    :param qr: ``qr(uri)`` returns a picture for the second factor: ``<svg>``, or an address that begins with ``data:``.
+    :param min_length: characters of a new password that the form asks for. The users have the last word.
+    """
+    def __init__(self, pages: 'LoginPages', url: str = '/account', qr: 'Callable[..., Any] | None' = None,
+                 min_length: int = 15) -> None:
+        self.pages = pages
+        self.login = login = pages.login
+        self.users = login.users
+        self.url = url
+        self.qr = qr
+        self.context: 'dict[str, Any]' = {'account_url': url, 'min_length': min_length}
+        fresh = login.fresh
+        app = pages.app
+        app.get(url)(fresh(self._account))
+        app.post(self._below('end_url', '/end'))(fresh(self._end))
+        if hasattr(self.users, 'change_password'):
+            address = self._below('password_url', '/password')
+            app.get(address)(fresh(self._password_form))
+            app.post(address)(fresh(self._change_password))
+        if login.second is not None:
+            address = self._below('second_url', '/second')
+            app.get(address)(fresh(self._second_form))
+            app.post(address)(fresh(self._confirm))
+            # A browser that is asked for no code at the login is asked for one here.
+            app.post(self._below('recovery_url', '/recovery'))(fresh(login.second_factor(self._new_recovery)))
+            app.post(self._below('remove_url', '/remove'))(fresh(login.second_factor(self._remove)))
+
+    def _below(self, name: str, path: str) -> str:
+        self.context[name] = self.url + path
+        return self.url + path
+
+    async def _show(self, request: 'Any', page: str, status: int = 200, **context: 'Any') -> 'Any':
+        for name in self.context:
+            context.setdefault(name, self.context[name])
+        return await self.pages.show(request, page, status, user=name_of(request.g.current_user), **context)
+
+    def _back(self, request: 'Any', message: str, url: 'str | None' = None) -> 'Any':
+        """Return the redirect to a page that says this."""
+        try:
+            session_of(request).get(request).flash(message)
+        except ValueError:  # no room in the cookie: what was asked for is done all the same
+            pass
+        return redirect(url or self.url, 303)
+
+    async def _go_on(self, request: 'Any', code: 'bool | None' = None) -> 'Any':
+        """Begin a session for this browser, where all of the user's have just ended, and return the user.
+
+        :param code: whether a code was proven right now; ``None`` for what was before.
+        """
+        load: 'Any' = self.login.user_loader_callback
+        user = as_user(await call(load, user_id(request.g.current_user)))  # a database has another object now
+        session = session_of(request).get(request)
+        proven = proofs(session)
+        if code is not None:
+            proven.pop(CODE, None)
+        if code:
+            proven[CODE] = mark()
+        end, by_uptime = tokens.end_of(session._claims or {})
+        data = {name: session[name] for name in session if name not in _OURS}
+        self.login._begin(request, user, proven, data, end - tokens.time_on(by_uptime), None)
+        await self._tidy(request, user)
+        return user
+
+    async def _tidy(self, request: 'Any', user: 'Any') -> None:
+        """Take sessions that are worth nothing any more out of the list."""
+        ext = session_of(request)
+        if ext.store is None:
+            return
+        try:
+            await ext.end_sessions(user_id(user), ext.get(request))
+        except OSError:  # what matters was done
+            pass
+
+    # --- the account ------------------------------------------------------------------------------
+
+    async def _account(self, request: 'Any') -> 'Any':
+        ext = session_of(request)
+        context = {} if ext.store is None else await self._listed(request, ext)
+        if not context and not hasattr(self.users, 'end_sessions'):
+            context['end_url'] = None
+        if self.login.second is not None:
+            context['second'] = self.login.second.is_on(request.g.current_user)
+        return await self._show(request, 'account', **context)
+
+    async def _listed(self, request: 'Any', ext: 'Session') -> 'dict[str, Any]':
+        claims = ext.get(request)._claims or {}
+        here = [claims.get('jti')] + (claims.get('parent') or [])[:1]
+        try:
+            entries = await ext.list_sessions(user_id(request.g.current_user))
+        except OSError as error:
+            http.unavailable(request, error)
+        lists: 'dict[str, list[Any]]' = {'session': [], 'remember': []}
+        for entry in entries[:MAX_SHOWN]:
+            lists['remember' if entry.get('kind') == 'remember' else 'session'].append({
+                'id': entry['id'], 'client': browser(entry['client'] or ''), 'source': entry['source'],
+                'began': ago(entry['iat']), 'used': ago(entry['seen']), 'here': entry['id'] in here})
+        return {'listed': True, 'sessions': lists['session'], 'devices': lists['remember'],
+                'more': max(0, len(entries) - MAX_SHOWN)}
+
+    async def _end(self, request: 'Any') -> 'Any':
+        user = request.g.current_user
+        ext = session_of(request)
+        which = http.form(request).get('end', '')
+        try:
+            if which != 'others':
+                if ext.store is not None and await self._end_one(ext, user_id(user), which):
+                    self.login.tell('session_ended', request, user, reason='user')
+                return self._back(request, 'That login has ended.')
+            if hasattr(self.users, 'end_sessions'):
+                await call(self.users.end_sessions, user)
+                await self._go_on(request)
+            elif ext.store is not None:
+                await ext.end_sessions(user_id(user), ext.get(request))
+        except OSError as error:
+            http.unavailable(request, error)
+        return self._back(request, 'You are logged out everywhere else.')
+
+    async def _end_one(self, ext: 'Session', owner: 'str | int', which: str) -> bool:
+        """End a session, or what remembers a browser, and with either of them what came of it in that browser."""
+        found = await ext.store.list_user(owner)
+        doomed = []
+        for session_id, record in found:
+            if session_id in (which,):
+                doomed = [which] + _parent(record)
+        for session_id, record in found:
+            if doomed and (session_id in doomed or (_parent(record) and _parent(record)[0] in doomed)):
+                await ext.end_session(owner, session_id)
+        return bool(doomed)
+
+    # --- the password -----------------------------------------------------------------------------
+
+    async def _password_form(self, request: 'Any') -> 'Any':
+        return await self._show(request, 'password')
+
+    async def _change_password(self, request: 'Any') -> 'Any':
+        user = request.g.current_user
+        problem = await self._changed(request, user, http.form(request))
+        if problem:
+            return await self._show(request, 'password', 400, problem=problem)
+        await self._go_on(request)
+        return self._back(request, 'Your password is changed. Every other browser is logged out.')
+
+    async def _changed(self, request: 'Any', user: 'Any', fields: 'dict[str, str]') -> 'str | None':
+        """Change the password, and return ``None`` or what is wrong."""
+        if fields.get('new', '') != fields.get('again'):
+            return 'The two new passwords differ.'
+        account = name_of(user)
+        await formlogin.ask(self.login, request, account)
+        problem = None
+        try:
+            if not await call(self.users.change_password, user, fields.get('current', ''), fields['new']):
+                self.login.tell('login_failed', request, user, reason=PASSWORD)
+                return 'The current password is wrong.'
+        except ValueError as error:  # the current one was right
+            problem = 'That will not do: %s.' % error
+        except OSError as error:
+            await formlogin.take_back(self.login, request, account)
+            http.unavailable(request, error)
+        await formlogin.succeeded(self.login, request, account)
+        return problem
+
+    # --- the second factor ------------------------------------------------------------------------
+
+    async def _second_form(self, request: 'Any') -> 'Any':
+        return await self._show_second(request)
+
+    async def _show_second(self, request: 'Any', status: int = 200, **context: 'Any') -> 'Any':
+        from . import totp  # which the second factor has loaded
+        user = request.g.current_user
+        second = self.login.second
+        if second.is_on(user):
+            return await self._show(request, 'second_on', status, left=second.codes_left(user), **context)
+        session = session_of(request).get(request)
+        try:
+            pending = totp.load(session.get(_PENDING, ''))
+        except ValueError:
+            pending = second.begin(user)
+            session[_PENDING] = pending.stored()
+            session.save()
+        uri = pending.uri(name_of(user).replace(':', ' ')[:64], second.issuer)
+        key = pending.secret
+        key = ' '.join([key[i:i + 4] for i in range(0, len(key), 4)])
+        picture = _as_address(await call(self.qr, uri)) if self.qr is not None else None
+        return await self._show(request, 'second', status, uri=uri, key=key, qr=picture, **context)
+
+    async def _confirm(self, request: 'Any') -> 'Any':
+        from . import totp
+        user = request.g.current_user
+        pending = session_of(request).get(request).get(_PENDING)
+        if self.login.second.is_on(user) or not pending:
+            return redirect(self.context['second_url'], 303)
+        code = http.form(request).get('code', '').replace(' ', '')
+        try:
+            codes = await self.login.second.confirm(user, pending, code)
+        except totp.ClockNotSet:
+            return await self._show_second(request, 503, clock=True)
+        if codes is None:
+            return await self._show_second(request, 400, problem='That is not the code that belongs to this key.')
+        await self._go_on(request, True)
+        return await self._show(request, 'recovery', codes=codes)
+
+    async def _new_recovery(self, request: 'Any') -> 'Any':
+        try:
+            codes = await self.login.second.new_recovery(request.g.current_user)
+        except ValueError:  # it was switched off meanwhile
+            return redirect(self.context['second_url'], 303)
+        return await self._show(request, 'recovery', codes=codes)
+
+    async def _remove(self, request: 'Any') -> 'Any':
+        await self.login.second.remove(request.g.current_user)
+        await self._go_on(request, False)
+        return self._back(request, 'The second factor is off. Every other browser is logged out.')
+
+
+def _parent(record: 'dict[str, Any]') -> 'list[Any]':
+    """Return the id of what a session came of, in a list."""
+    parent = record.get('parent')
+    return parent[:1] if type(parent) is list else []
+
+
+def _as_address(picture: str) -> str:
+    """Return a picture as an address, which a page can escape as it does all else."""
+    if not picture.startswith('<svg'):
+        return picture
+    if ' xmlns=' not in picture.split('>')[0]:
+        picture = '<svg xmlns="http://www.w3.org/2000/svg"' + picture[4:]
+    return 'data:image/svg+xml,' + quote(picture)
+
+
+def browser(client: str) -> str:
+    """Return what somebody would call a browser of this User-Agent: ``'Firefox, Windows'``."""
+    found = [name for name in _BROWSERS if name + '/' in client][:1] + [name for name in _SYSTEMS if name in client][:1]
+    return ', '.join(found) or client[:48] or 'Unknown'
+
+
+def ago(time: 'Any') -> str:
+    """Return how long ago a time of a session was, in seconds of the clock or, while that is not set, of uptime."""
+    passed = tokens.time_on(time < CLOCK_FLOOR) - time if type(time) is int else -1
+    if passed < 0:
+        return 'some time ago'
+    for unit, seconds in (('days', 86400), ('hours', 3600), ('minutes', 60)):
+        if passed >= 2 * seconds:
+            return '%d %s ago' % (passed // seconds, unit)
+    return 'just now'
