@@ -11,7 +11,7 @@ from microdot import redirect
 
 from . import formlogin, http, tokens
 from .identity import as_user, user_id
-from .login import CODE, PASSWORD, mark, proofs
+from .login import AT_CODE, OURS, PASSWORD, mark, proofs
 from .loginpages import name_of
 from .origin import quote
 from .portable import CLOCK_FLOOR, call
@@ -27,7 +27,6 @@ if TYPE_CHECKING:
 
 MAX_SHOWN = 16      # sessions on a page
 _PENDING = '_totp'  # in the session: a second factor that is being set up
-_OURS = ('_user_id', '_proven', '_stamp', '_client', _PENDING)
 _BROWSERS = ('Firefox', 'Chrome', 'Safari')  # of a User-Agent's first 120 characters no more can be told
 _SYSTEMS = ('Android', 'iPhone', 'iPad', 'Windows', 'Mac', 'Linux')
 
@@ -92,13 +91,15 @@ class AccountPages:
         load: 'Any' = self.login.user_loader_callback
         user = as_user(await call(load, user_id(request.g.current_user)))  # a database has another object now
         session = session_of(request).get(request)
+        if not await session_of(request).is_there(session):  # logged out meanwhile, and so it stays
+            return user
         proven = proofs(session)
         if code is not None:
-            proven.pop(CODE, None)
+            proven.pop(AT_CODE, None)
         if code:
-            proven[CODE] = mark()
+            proven[AT_CODE] = mark()
         end, by_uptime = tokens.end_of(session._claims or {})
-        data = {name: session[name] for name in session if name not in _OURS}
+        data = {name: session[name] for name in session if name not in OURS and name not in (_PENDING,)}
         self.login._begin(request, user, proven, data, end - tokens.time_on(by_uptime), None)
         await self._tidy(request, user)
         return user

@@ -9,7 +9,7 @@ from microdot import abort, redirect
 
 from . import formlogin, http
 from .identity import get, has_second_factor, stamp, user_id
-from .login import CODE, IMPERSONATOR, _is_same, _parent, mark, proofs
+from .login import AT_CODE, CODE, IMPERSONATOR, _is_same, _parent, mark, proofs
 from .origin import quote, safe_next
 from .session import session_of
 from .totp import ClockNotSet
@@ -29,18 +29,19 @@ def is_trusted(request: 'Any', user: 'Any') -> bool:
     return trusted.is_trusted(request, user)
 
 
-def begin(login: 'Login', request: 'Any', user: 'Any', stamped: str, proven: 'dict[str, int]', data: 'dict[str, Any]',
-          days: 'int | None') -> 'Any':
+async def begin(login: 'Login', request: 'Any', user: 'Any', stamped: str, proven: 'dict[str, int]',
+                data: 'dict[str, Any]', days: 'int | None') -> 'Any':
     """Begin a half-login, and return the redirect to the form for the code."""
     ext = session_of(request)
     session = ext.get(request)
-    before = session.get('_half')
-    if type(before) is dict and _is_same(before.get('id'), user_id(user)):  # the password was typed twice
+    before: 'Any' = session.get('_half')
+    is_same = type(before) is dict and _is_same(before.get('id'), user_id(user))
+    if is_same and await ext.is_there(session):  # the password was typed twice
         data = before.get('data', data)
     parent = _parent(session)
     session.clear()
     session['_half'] = {'id': user_id(user), 'stamp': stamped, 'days': days, 'data': data}
-    session['_proven'] = proven
+    session.update(proven)
     ext.renew(session, HALF_AGE, parent)
     login._save(request, session)
     login._forget_user(request)
@@ -81,12 +82,12 @@ async def enter(login: 'Login', request: 'Any', code: 'str | None', days: int, r
         from . import trusted
         trusted.trust(request, who, stamped, days)
     proven = proofs(session)
-    proven[CODE] = mark()
+    proven[AT_CODE] = mark()
     if half is not None:
         waiting = session['_half']
         await login._establish(request, who, stamped, proven, waiting['data'], waiting['days'], method)
     else:
-        session['_proven'] = proven
+        session.update(proven)
         session.regenerate()
         session.save()
         login.tell('second_factor', request, who, method=method)

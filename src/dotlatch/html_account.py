@@ -8,8 +8,9 @@ account = b'''Your account
 <button class="quiet">Log out</button></form></div>
 {#end_url}<form class="list" method="post" action="{end_url}">{csrf}
 {#listed}<h2>Logged in</h2>
-{/}{#sessions}<div class="card row"><p id="s{id}"><b>{client}</b><br>From {source}. Began {began}, used {used}.</p>
-{#here}<p>This browser</p>{/}{^here}<button class="quiet" name="end" value="{id}" aria-describedby="s{id}">End</button>
+{/}{#sessions}<div class="card row"><p id="s{id}"><b>{client}</b>{#here}. This browser{/}<br>From {source}.
+Began {began}, used {used}.</p>
+{^here}<button class="quiet" name="end" value="{id}" aria-describedby="s{id}">End</button>
 {/}</div>
 {/}{#devices}<div class="card row"><p id="s{id}"><b>{client}</b>, remembered{#here} here{/}<br>From {source}.
 Began {began}, used {used}.</p>

@@ -118,7 +118,6 @@ class Impersonation:
         session.clear()
         session.update(data)
         session['_user_id'] = user_id(user)
-        session['_proven'] = {}
         session['_stamp'] = stamp(user, ext.keys[0])
         ext.renew(session, max_age, parent, user_id(actor))  # in the list of whose it really is
         login._save(request, session)

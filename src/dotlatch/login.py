@@ -44,8 +44,10 @@ IMPERSONATOR = 'impersonator'
 
 PASSWORD = 'password'        # what can be proven
 CODE = 'code'
+AT_PASSWORD = '_password'    # when: names in a session
+AT_CODE = '_code'
 _SLACK = 60                  # seconds by which a clock may be set back without a question
-_OURS = ('_user_id', '_proven', '_stamp', '_half', '_actor', '_client')  # names in a session
+OURS = (AT_PASSWORD, AT_CODE, '_user_id', '_stamp', '_half', '_actor', '_client')  # the others
 
 
 class LoginRefused(Exception):
@@ -150,21 +152,26 @@ class Login(Protector):
         known = await self.get_current_user(request) if '_user_id' in session else None
         identity = user_id(user)
         is_own = _is_same(session.get('_user_id', identity), identity) and '_actor' not in session
-        is_same = known is not None and is_own and await ext.is_there(session)
+        is_same = known is not None and is_own and await self._goes_on(request, ext, session)
         # What another client has proven is not proven here, see client.py.
         proven = proofs(session) if is_same and not getattr(request.g, '_is_doubtful', False) else {}
-        data = {name: session[name] for name in session if name not in _OURS and (is_same or (is_own and name in keep))}
+        data = {name: session[name] for name in session if name not in OURS and (is_same or (is_own and name in keep))}
         if days is None and not is_same:
             days = 0
-        proven[PASSWORD] = mark()
-        if has_second_factor(user) and CODE not in proven:
+        proven[AT_PASSWORD] = mark()
+        if has_second_factor(user) and AT_CODE not in proven:
             if self.second is None:
                 raise RuntimeError('this user has a second factor: give Login(second_factor=SecondFactor(users, ...))')
             from . import halflogin  # loaded by those who have second factors
             if not halflogin.is_trusted(request, user):
-                return halflogin.begin(self, request, user, stamped, proven, data, days)
+                return await halflogin.begin(self, request, user, stamped, proven, data, days)
         await self._establish(request, user, stamped, proven, data, days, PASSWORD)
         return redirect(safe_next(request.args.get('next'), redirect_url))
+
+    async def _goes_on(self, request: 'Any', ext: 'Session', session: 'SessionDict') -> bool:
+        """Tell whether a session is somebody's still: a password takes time, in which others may have ended it."""
+        user, _ = await self._load(request, ext, session['_user_id'], session.get('_stamp', ''))
+        return user is not None and await ext.is_there(session)
 
     async def _establish(self, request: 'Any', user: 'Any', stamped: str, proven: 'dict[str, int]',
                          data: 'dict[str, Any]', days: 'int | None', method: str) -> None:
@@ -192,7 +199,7 @@ class Login(Protector):
         session.clear()
         session.update(data)
         session['_user_id'] = user_id(user)
-        session['_proven'] = proven
+        session.update(proven)
         self._sign(ext, session, user, stamped)
         if self.protection is not None:
             from . import client  # loaded by those who ask for it
@@ -301,7 +308,7 @@ class Login(Protector):
         if not is_current:
             self._sign(ext, session, user)
         if by_uptime:
-            session['_proven'] = proofs(session)
+            session.update(proofs(session))
         try:
             session.save()
         except (ValueError, RuntimeError):  # no room, or a codec that signs none: it holds for now
@@ -364,7 +371,7 @@ class Login(Protector):
     # --- what was proven, and when ----------------------------------------------------------------
 
     def _state(self, session: 'SessionDict') -> str:
-        passed = age(session, PASSWORD)
+        passed = age(session, AT_PASSWORD)
         return FRESH if passed is not None and (self.fresh_age is None or passed < self.fresh_age) else REMEMBERED
 
     def is_proven(self, request: 'Any', factor: str = PASSWORD, max_age: 'int | None' = None) -> bool:
@@ -379,7 +386,7 @@ class Login(Protector):
             return bool(g.login_state == FRESH)
         if g.login_state == IMPERSONATOR or getattr(g, '_is_doubtful', False):
             return False
-        passed = age(session_of(request).get(request), factor)
+        passed = age(session_of(request).get(request), AT_CODE if factor == CODE else AT_PASSWORD)
         return passed is not None and (max_age is None or passed < max_age)
 
     def fresh(self, f: 'Callable[..., Any] | None' = None, max_age: 'int | None' = None) -> 'Any':
@@ -524,10 +531,12 @@ def mark(passed: int = 0) -> int:
     return passed - 1 - uptime_ms() // 1000 if time is None else time - passed
 
 
-def age(session: 'SessionDict', factor: str) -> 'int | None':
-    """Return how many seconds ago a factor was proven in this session; ``None`` for never, or when nobody can tell."""
-    kept = session.get('_proven')
-    time = kept.get(factor) if type(kept) is dict else None
+def age(session: 'SessionDict', name: str) -> 'int | None':
+    """Return how many seconds ago a factor was proven in this session; ``None`` for never, or when nobody can tell.
+
+    :param name: :data:`AT_PASSWORD` or :data:`AT_CODE`.
+    """
+    time = session.get(name)
     if type(time) is not int:
         return None
     passed = -_SLACK
@@ -539,12 +548,12 @@ def age(session: 'SessionDict', factor: str) -> 'int | None':
 
 
 def proofs(session: 'SessionDict') -> 'dict[str, int]':
-    """Return what was proven in this session, with times for one that begins now."""
+    """Return what was proven in this session, as entries for one that begins now."""
     proven = {}
-    for factor in (PASSWORD, CODE):
-        passed = age(session, factor)
+    for name in (AT_PASSWORD, AT_CODE):
+        passed = age(session, name)
         if passed is not None:
-            proven[factor] = mark(passed)
+            proven[name] = mark(passed)
     return proven
 
 

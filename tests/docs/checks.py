@@ -144,7 +144,7 @@ def _errors_of_an_unfinished_app(example):
     from dotlatch.session import session_of
     request = Namespace(app=Namespace(), subapp=None)
     example.fails(session_of, request)
-    load = Login()._load(None, 1, '')
+    load = Login()._load(None, None, 1, '')
     example.fails(load.send, None)
 
 

@@ -292,6 +292,15 @@ async def test_a_new_password_logs_all_others_out_and_not_this_one():
         assert await is_in(await site.enter(password=NEW))
 
 
+async def test_what_a_new_password_has_ended_is_not_listed_any_more():
+    site = Site(MemoryStore())
+    await site.enter(client=CHROME, remember=True)
+    visitor = await site.enter(remember=True)
+    await change(visitor)
+    rows = (await visitor.get('/account')).text.split('<div class="card row">')[1:]
+    assert len(rows) == 1 and 'This browser' in rows[0]
+
+
 async def test_P6_the_current_password_is_needed():
     site = Site()
     visitor = await site.enter()

@@ -33,6 +33,14 @@ def test_a_request_of_an_old_microdot_has_no_scheme():
     assert http.is_https(request) is False
 
 
+def test_a_source_reads_like_an_address_whatever_form_the_port_gives_it_in():
+    four = b'\2\0\x12\x67\xc0\xa8\1\x32' + bytes(8)  # what MicroPython's unix port gives: a sockaddr_in
+    six = b'\x0a\0\x12\x67' + bytes(4) + b'\x20\1\x0d\xb8' + bytes(10) + b'\0\1' + bytes(4)
+    for address, expected in ((four, '192.168.1.50'), (('192.168.1.50', 1), '192.168.1.50'),
+                              (six, '2001:db8:0:0'), (('2001:db8::1', 1), '2001:db8:0:0')):
+        assert http.source(Request(client_addr=address)) == expected
+
+
 async def test_https_is_seen_in_a_sub_app():
     for local in (False, True):
         app, sub = Microdot(), Microdot()

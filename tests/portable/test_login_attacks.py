@@ -1,6 +1,7 @@
 """Attacks on logins: what happens between two steps, what is planted, copied, or comes too late."""
 from clock import START, UNSET, FakeClock
 from household import PASSWORDS, Cheap, Client, Household, status
+from test_accountpages import Site, change, is_in
 from test_halflogin import Home, code, enter, half
 from test_impersonation import office
 
@@ -170,6 +171,39 @@ async def test_S3_a_login_that_was_logged_out_meanwhile_has_proven_no_code():
             await attack(session)
 
 
+class SlowUsers:
+    """Users who take their time for a password: this happens in between."""
+    def __init__(self, users, event):
+        self.users = users
+        self.event = event
+
+    async def authenticate(self, name, password):
+        user = await self.users.authenticate(name, password)
+        self.event(user)
+        return user
+
+
+async def test_S6_a_session_that_was_ended_while_a_password_is_verified_has_proven_no_code():
+    with Cheap(), FakeClock() as clock:
+        async def attack(session):
+            house = await Home.with_code(session=session)
+            cart_page(house)
+            clock.advance(30)
+            thief = await half(house)
+            await enter(house, thief, code(house))
+            await thief.get('/cart')
+            house.login.users = SlowUsers(house.users, house.users.end_sessions)
+            for name in (None, 'anna'):
+                stolen = thief.copy()
+                res = await house.try_password(stolen, name, PASSWORDS['anna'])
+                assert res.headers['Location'] == '/login/code'
+                assert await house.who(stolen) == 'None anonymous'
+                assert await status(stolen, '/second') == [302]
+
+        for session in kinds():
+            await attack(session)
+
+
 # --- the client -----------------------------------------------------------------------------------
 
 async def test_O5_a_stolen_session_does_not_stand_in_for_the_code_of_another_client():
@@ -212,7 +246,7 @@ async def test_S2_nothing_of_another_users_session_is_kept():
 
         @house.app.post('/keep/<name>')
         async def keep(request, name):
-            return await house.login.login_user(request, house.user(name), keep=('cart', '_proven', '_actor', '_half'))
+            return await house.login.login_user(request, house.user(name), keep=('cart', '_password', '_code', '_actor', '_half'))
 
         browser = Client(house.app)
         await browser.get('/cart')
@@ -924,3 +958,24 @@ async def test_what_else_users_can_load_is_not_asked_for_a_user():
             return {'id': name, 'name': name}
 
     assert (await Login(users=Users()).user_loader_callback('anna'))['id'] == 'anna'
+
+
+async def test_S3_who_is_logged_out_while_the_password_changes_stays_so():
+    with Cheap():
+        async def attack(store):
+            site = Site(store)
+            browser = await site.enter()
+            other = browser.copy()
+            change_password = site.users.change_password
+
+            async def slow(*args):
+                verdict = await change_password(*args)
+                await other.post('/logout')
+                return verdict
+
+            site.users.change_password = slow
+            assert (await change(browser)).status_code == 303
+            assert not await is_in(browser)
+
+        await attack(None)
+        await attack(MemoryStore())

@@ -108,6 +108,7 @@ def switch_second_factor_on(page, console):
     secret = page.locator("code").inner_text().replace(" ", "")
     page.get_by_label("Code that the app shows").fill(console.code(secret))
     page.get_by_role("button", name="Switch it on").click()
+    page.wait_for_load_state()
     codes = page.locator("li code").all_inner_texts()
     assert len(codes) == 10
     page.get_by_role("link", name="I have them").click()

@@ -451,8 +451,8 @@ def test_the_files_hold_no_password(console, admin):
         files = {path.name: path.read_bytes() for path in console.data.iterdir() if path.is_file()}
         assert {"users.json", "secret.key"} <= set(files)
         for name, text in files.items():
-            assert not [s for s in secrets if s in text], name
-        assert "pbkdf2_sha256$" in files["users.json"]
+            assert not [s for s in secrets if s.encode() in text], name
+        assert b"pbkdf2_sha256$" in files["users.json"]
         change_password(admin, password, NEW)
 
 
