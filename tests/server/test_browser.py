@@ -23,7 +23,6 @@ from tests.server.chromium import (
 )
 from tests.server.client import browser, log_in
 
-
 # --- the story ------------------------------------------------------------------------------------
 
 @TWO_NAMES

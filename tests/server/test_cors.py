@@ -7,7 +7,6 @@ import pytest
 
 from tests.server.apps.cross import TOKEN
 from tests.server.client import Answer, request
-from tests.server.test_browser import chromium, open_page, page  # noqa: F401
 
 APP = Path(__file__).with_name("apps") / "cross.py"
 PAGE = "http://page.lan:8000"
@@ -70,7 +69,7 @@ FETCH = """async ([url, options]) => {
 
 
 @pytest.mark.parametrize("kind", ["builtin-micropython", "uvicorn"])
-def test_a_page_in_chromium_reads_a_401_of_another_origin(serve, kind, page):  # noqa: F811
+def test_a_page_in_chromium_reads_a_401_of_another_origin(serve, kind, page):
     shop = serve(APP, "builtin-cpython", PAGE="nobody")
     device = serve(APP, kind, PAGE=f"http://device.lan:{shop.port}")
 

@@ -14,8 +14,8 @@ import requests
 from playwright.sync_api import sync_playwright
 
 from tests.server.apps.digested import NAME, OTHER, PASSWORD
+from tests.server.chromium import FLAGS
 from tests.server.client import Answer, request
-from tests.server.test_browser import FLAGS
 
 APP = Path(__file__).with_name("apps") / "digested.py"
 SECONDS = 20

@@ -10,8 +10,8 @@ from websockets.exceptions import InvalidMessage, InvalidStatus
 from websockets.sync.client import connect
 
 from tests.server.apps.realtime import PASSWORD, TOKEN
+from tests.server.chromium import FLAGS, MILLISECONDS, evil_site
 from tests.server.client import Answer, browser, request
-from tests.server.test_browser import FLAGS, MILLISECONDS, evil_site
 
 APP = Path(__file__).with_name("apps") / "realtime.py"
 GUARDS = ("login", "fresh", "basic", "token")

@@ -4,9 +4,9 @@ import sys
 
 sys.path.insert(0, __file__.rsplit("/", 4)[0] + "/examples/console")
 
-import main  # noqa: E402
+import main
 
-from dotlatch import portable  # noqa: E402
+from dotlatch import portable
 
 
 def create_app(app):
