@@ -24,7 +24,7 @@ MEASURES = Path(__file__).with_name('pico_measures.py')
 MICRODOT_MODULES = ('session', 'auth', 'login')
 CORE = ('portable', 'tokens', 'session', 'auth', 'login')
 PBKDF2_ITERATIONS = (100, 500)
-AT_ONCE = 40  # modules: all of them are more than a Pico has memory for
+AT_ONCE = 24  # modules: all of them are more than a Pico has memory for
 
 # Microdot 2.7.0 with micropython-lib's jwt and hmac, by this script; and one iteration of the
 # PBKDF2 in its login example.

@@ -77,7 +77,7 @@ def pip_install(*what):
 
 def set_up_demo():
     make_venv()
-    pip_install("--editable", ".")
+    pip_install("--editable", ".[qr]")  # with the picture for a second factor
 
 
 def set_up_test():

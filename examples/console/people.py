@@ -116,9 +116,9 @@ NOT_YOURS = b'''Not possible
 
 PEOPLE = b'''People
 {#people}<div class="card row"><p><b>{title}</b>{#off}, not active{/}<br><span class="soft">Scopes: {may}</span></p>
-{#other}<div><form method="post" action="/people/act">
+{#other}<div>{^off}<form method="post" action="/people/act">
 <button class="quiet" name="id" value="{id}">Act for</button></form>
-<form method="post" action="/people/switch">
+{/}<form method="post" action="/people/switch">
 <button class="quiet" name="id" value="{id}">{#off}Enable{/}{^off}Disable{/}</button></form></div>
 {/}</div>
 {/}<form method="post" action="/people" autocomplete="off">

@@ -10,7 +10,7 @@ All of them need a password that was typed lately, see :meth:`dotlatch.login.Log
 from microdot import redirect
 
 from . import formlogin, http, tokens
-from .identity import as_user, user_id
+from .identity import as_user, has_second_factor, is_active, stamp, user_id
 from .login import AT_CODE, OURS, PASSWORD, mark, proofs
 from .loginpages import name_of
 from .origin import quote
@@ -75,24 +75,48 @@ class AccountPages:
             context.setdefault(name, self.context[name])
         return await self.pages.show(request, page, status, user=name_of(request.g.current_user), **context)
 
-    def _back(self, request: 'Any', message: str, url: 'str | None' = None) -> 'Any':
-        """Return the redirect to a page that says this."""
+    def _back(self, request: 'Any', message: 'str | None') -> 'Any':
+        """Return the redirect to the account, which says this."""
+        if message is not None:
+            session = session_of(request).get(request)
+            try:
+                session.flash(message)
+            except ValueError:  # no room in the cookie: what was asked for is done all the same
+                session.pop('_flashes', None)
+        return redirect(self.url, 303)
+
+    def _tell(self, event: str, request: 'Any', user: 'Any') -> None:
+        """Tell of a change, unless the users do."""
+        if getattr(self.users, 'events', None) is None:
+            self.login.tell(event, request, user)
+
+    async def _asked(self, request: 'Any', work: 'Any') -> 'Any':
+        """Return what the users answer, or end in a 503 when they cannot be asked."""
         try:
-            session_of(request).get(request).flash(message)
-        except ValueError:  # no room in the cookie: what was asked for is done all the same
-            pass
-        return redirect(url or self.url, 303)
+            return await work
+        except OSError as error:
+            http.unavailable(request, error)
 
-    async def _go_on(self, request: 'Any', code: 'bool | None' = None) -> 'Any':
-        """Begin a session for this browser, where all of the user's have just ended, and return the user.
+    async def _go_on(self, request: 'Any', had_factor: bool, code: 'bool | None' = None) -> None:
+        """Begin a session for this browser, where all of the user's have just ended.
 
+        What others have done meanwhile holds: a log-out, an account that was shut, a second factor that was set up.
+
+        :param had_factor: whether there was a second factor before.
         :param code: whether a code was proven right now; ``None`` for what was before.
         """
         load: 'Any' = self.login.user_loader_callback
-        user = as_user(await call(load, user_id(request.g.current_user)))  # a database has another object now
-        session = session_of(request).get(request)
-        if not await session_of(request).is_there(session):  # logged out meanwhile, and so it stays
-            return user
+        try:
+            user = as_user(await call(load, user_id(request.g.current_user)))  # a database has another object now
+        except OSError as error:
+            http.unavailable(request, error)
+        if user is None or not is_active(user) or (has_second_factor(user) and not had_factor):
+            return
+        ext = session_of(request)
+        session = ext.get(request)
+        stamped = stamp(user, ext.keys[0])  # before the wait: see login_user
+        if not await ext.is_there(session):
+            return
         proven = proofs(session)
         if code is not None:
             proven.pop(AT_CODE, None)
@@ -100,9 +124,9 @@ class AccountPages:
             proven[AT_CODE] = mark()
         end, by_uptime = tokens.end_of(session._claims or {})
         data = {name: session[name] for name in session if name not in OURS and name not in (_PENDING,)}
-        self.login._begin(request, user, proven, data, end - tokens.time_on(by_uptime), None)
+        left = min(end - tokens.time_on(by_uptime), ext.max_age)  # a clock that was set back makes nothing last longer
+        self.login._begin(request, user, proven, data, left, None, stamped)
         await self._tidy(request, user)
-        return user
 
     async def _tidy(self, request: 'Any', user: 'Any') -> None:
         """Take sessions that are worth nothing any more out of the list."""
@@ -141,22 +165,28 @@ class AccountPages:
                 'more': max(0, len(entries) - MAX_SHOWN)}
 
     async def _end(self, request: 'Any') -> 'Any':
+        work = self._ended(request, session_of(request), http.form(request).get('end', ''))
+        return self._back(request, await self._asked(request, work))
+
+    async def _ended(self, request: 'Any', ext: 'Session', which: str) -> 'str | None':
+        """End a session, or all others, and return what is to be said of it."""
         user = request.g.current_user
-        ext = session_of(request)
-        which = http.form(request).get('end', '')
-        try:
-            if which != 'others':
-                if ext.store is not None and await self._end_one(ext, user_id(user), which):
-                    self.login.tell('session_ended', request, user, reason='user')
-                return self._back(request, 'That login has ended.')
-            if hasattr(self.users, 'end_sessions'):
-                await call(self.users.end_sessions, user)
-                await self._go_on(request)
-            elif ext.store is not None:
-                await ext.end_sessions(user_id(user), ext.get(request))
-        except OSError as error:
-            http.unavailable(request, error)
-        return self._back(request, 'You are logged out everywhere else.')
+        if which != 'others':
+            if ext.store is None or not await self._end_one(ext, user_id(user), which):
+                return None
+            self.login.tell('session_ended', request, user, reason='user')
+            return 'That login has ended.'
+        if hasattr(self.users, 'end_sessions'):
+            had_factor = has_second_factor(user)
+            await call(self.users.end_sessions, user)
+            self._tell('sessions_ended', request, user)
+            await self._go_on(request, had_factor)
+        elif ext.store is not None:
+            await ext.end_sessions(user_id(user), ext.get(request))
+            self.login.tell('sessions_ended', request, user)
+        else:
+            return None
+        return 'You are logged out everywhere else.'
 
     async def _end_one(self, ext: 'Session', owner: 'str | int', which: str) -> bool:
         """End a session, or what remembers a browser, and with either of them what came of it in that browser."""
@@ -177,21 +207,26 @@ class AccountPages:
 
     async def _change_password(self, request: 'Any') -> 'Any':
         user = request.g.current_user
+        had_factor = has_second_factor(user)
         problem = await self._changed(request, user, http.form(request))
         if problem:
             return await self._show(request, 'password', 400, problem=problem)
-        await self._go_on(request)
+        self._tell('password_changed', request, user)
+        await self._go_on(request, had_factor)
         return self._back(request, 'Your password is changed. Every other browser is logged out.')
 
     async def _changed(self, request: 'Any', user: 'Any', fields: 'dict[str, str]') -> 'str | None':
         """Change the password, and return ``None`` or what is wrong."""
-        if fields.get('new', '') != fields.get('again'):
+        new = fields.get('new', '')
+        if not new:
+            return 'A new password has at least %d characters.' % self.context['min_length']
+        if new != fields.get('again'):
             return 'The two new passwords differ.'
         account = name_of(user)
         await formlogin.ask(self.login, request, account)
         problem = None
         try:
-            if not await call(self.users.change_password, user, fields.get('current', ''), fields['new']):
+            if not await call(self.users.change_password, user, fields.get('current', ''), new):
                 self.login.tell('login_failed', request, user, reason=PASSWORD)
                 return 'The current password is wrong.'
         except ValueError as error:  # the current one was right
@@ -223,7 +258,12 @@ class AccountPages:
         uri = pending.uri(name_of(user).replace(':', ' ')[:64], second.issuer)
         key = pending.secret
         key = ' '.join([key[i:i + 4] for i in range(0, len(key), 4)])
-        picture = _as_address(await call(self.qr, uri)) if self.qr is not None else None
+        picture = None
+        if self.qr is not None:
+            try:
+                picture = _as_address(await call(self.qr, uri))
+            except ValueError:  # the name and the issuer are too long for one
+                pass
         return await self._show(request, 'second', status, uri=uri, key=key, qr=picture, **context)
 
     async def _confirm(self, request: 'Any') -> 'Any':
@@ -234,24 +274,27 @@ class AccountPages:
             return redirect(self.context['second_url'], 303)
         code = http.form(request).get('code', '').replace(' ', '')
         try:
-            codes = await self.login.second.confirm(user, pending, code)
+            codes = await self._asked(request, self.login.second.confirm(user, pending, code))
         except totp.ClockNotSet:
             return await self._show_second(request, 503, clock=True)
+        except ValueError:  # that is nothing to confirm: the page makes another one
+            return redirect(self.context['second_url'], 303)
         if codes is None:
             return await self._show_second(request, 400, problem='That is not the code that belongs to this key.')
-        await self._go_on(request, True)
+        await self._go_on(request, True, True)
         return await self._show(request, 'recovery', codes=codes)
 
     async def _new_recovery(self, request: 'Any') -> 'Any':
         try:
-            codes = await self.login.second.new_recovery(request.g.current_user)
+            codes = await self._asked(request, self.login.second.new_recovery(request.g.current_user))
         except ValueError:  # it was switched off meanwhile
             return redirect(self.context['second_url'], 303)
         return await self._show(request, 'recovery', codes=codes)
 
     async def _remove(self, request: 'Any') -> 'Any':
-        await self.login.second.remove(request.g.current_user)
-        await self._go_on(request, False)
+        if not await self._asked(request, self.login.second.remove(request.g.current_user)):
+            return self._back(request, None)  # somebody was quicker
+        await self._go_on(request, False, False)
         return self._back(request, 'The second factor is off. Every other browser is logged out.')
 
 

@@ -156,8 +156,9 @@ class BaseAuth(Protector):
             http.too_many(request, wait)
         try:
             user = await self.verify(request, given)
-        except Exception:  # a store that is down, a full queue: no guess was judged
-            await throttle.undecided(account, source)
+        except Exception as error:
+            if http.is_unavailable(error):  # a store that is down, a full queue
+                await throttle.undecided(account, source)
             raise
         if user is None:
             return None

@@ -179,8 +179,12 @@ def _layers(f: 'Any') -> 'list[Any]':
     """Return a function and those that it wraps, the outermost first."""
     found: 'list[Any]' = []
     while f is not None and len(found) < _DEEPEST:
+        try:
+            inner = inner_of.get(f)
+        except TypeError:  # an object that is no key of a dict, and so has no mark
+            break
         found.append(f)
-        f = inner_of.get(f) or getattr(f, '__wrapped__', None)
+        f = inner or getattr(f, '__wrapped__', None)
     return found
 
 

@@ -37,8 +37,9 @@ async def login(login: 'Login', request: 'Any', username: 'str | None', password
     await ask(login, request, username)
     try:
         user = await authenticate(login.users, username, password)
-    except Exception as error:  # no guess was judged
-        await take_back(login, request, username)
+    except Exception as error:
+        if http.is_unavailable(error):
+            await take_back(login, request, username)
         if isinstance(error, OSError):
             http.unavailable(request, error)
         raise
@@ -139,10 +140,13 @@ async def _judged(request: 'Any', user: 'Any', guards: 'Any') -> 'str | None':
 # --- the throttle -----------------------------------------------------------------------------------
 
 async def ask(login: 'Login', request: 'Any', account: str) -> None:
-    """Count an attempt, or end in a 429."""
+    """Count an attempt, or end in a 429; in a 503 when a throttle on another machine cannot be asked."""
     if login.throttle is None:
         return
-    wait = await login.throttle.attempt(account, http.source(request))
+    try:
+        wait = await login.throttle.attempt(account, http.source(request))
+    except OSError as error:
+        http.unavailable(request, error)
     if wait:
         login.tell('login_failed', request, reason='throttled', seconds=wait)
         http.too_many(request, wait)
@@ -151,10 +155,17 @@ async def ask(login: 'Login', request: 'Any', account: str) -> None:
 async def take_back(login: 'Login', request: 'Any', account: str) -> None:
     """Take an attempt back that was neither right nor wrong."""
     if login.throttle is not None:
-        await login.throttle.undecided(account, http.source(request))
+        await _noted(login.throttle.undecided(account, http.source(request)))
 
 
 async def succeeded(login: 'Login', request: 'Any', account: str) -> None:
     """End the count: all that is asked for was right."""
     if login.throttle is not None:
-        await login.throttle.succeeded(account, http.source(request))
+        await _noted(login.throttle.succeeded(account, http.source(request)))
+
+
+async def _noted(work: 'Any') -> None:
+    try:
+        await work
+    except OSError:  # then the attempt stays counted: what was decided is decided
+        warn_once('a throttle could not be told how an attempt ended')

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from typing import Any
 
 MAX_CREDENTIALS = 4096  # characters of a header that are looked at
+_IPV4 = bytes(10) + b'\xff\xff'  # before an IPv4 address, on a socket for both
 AMBIENT = ('basic', 'digest', 'negotiate', 'ntlm')  # schemes that browsers use again unasked, as they send cookies
 
 
@@ -75,9 +76,12 @@ def source(request: 'Any') -> str:
     """Return the network that a request comes from: its IPv4 address or the first half of its IPv6 address."""
     address = request.client_addr
     if isinstance(address, (bytes, bytearray)):  # a sockaddr, on MicroPython's unix port
+        at = 4
         if address[0] == 10:  # IPv6
-            return ':'.join(['%x' % (address[i] << 8 | address[i + 1]) for i in (8, 10, 12, 14)])
-        return '.'.join([str(b) for b in address[4:8]])
+            if bytes(address[8:20]) != _IPV4:
+                return ':'.join(['%x' % (address[i] << 8 | address[i + 1]) for i in (8, 10, 12, 14)])
+            at = 20
+        return '.'.join([str(b) for b in address[at:at + 4]])
     host = str(address[0]) if address else ''
     if ':' not in host:
         return host
@@ -214,6 +218,11 @@ def unavailable(request: 'Any', error: Exception) -> None:
     request.g._retry_after = 2
     on_response(request, _add_retry_after)
     abort(503, 'Try again in a moment')
+
+
+def is_unavailable(error: Exception) -> bool:
+    """Tell whether the error says that no guess was judged. Any other may be how a callback says that one was wrong."""
+    return isinstance(error, OSError) or getattr(error, 'status_code', 0) == 503
 
 
 def _add_retry_after(request: 'Any', response: 'Any') -> None:

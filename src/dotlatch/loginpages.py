@@ -157,7 +157,8 @@ class LoginPages:
     async def _code_form(self, request: 'Any') -> 'Any':
         half = await self.login.half_user(request)
         if half is None and await self.login.get_current_user(request) is None:
-            return redirect(self.login.login_url)
+            from .halflogin import _to_form  # loaded by half_user
+            return _to_form(request, self.login.login_url)
         return await self._show_code(request, half, 200, lost=request.args.get('again') == 'lost')
 
     async def _show_code(self, request: 'Any', half: 'Any', status: int, **context: 'Any') -> 'Any':
@@ -166,7 +167,8 @@ class LoginPages:
     async def _enter_code(self, request: 'Any') -> 'Any':
         from .totp import ClockNotSet  # which the second factor has loaded
         fields = http.form(request)
-        code = fields.get('recovery') or fields.get('code', '').replace(' ', '')  # apps show it in two groups
+        code = (fields.get('recovery', '').replace(' ', '')  # apps show a code in two groups, too
+                or fields.get('code', '').replace(' ', ''))
         half = await self.login.half_user(request)
         try:
             answer = await self.login.enter_code(request, code, self.trust if half is not None and 'trust' in fields

@@ -15,8 +15,8 @@ _WITH_HEAD = 512  # bytes of a body that are sent with the head; more are hard t
 
 
 def in_one_piece(response: 'Any') -> None:
-    """Have Microdot's server write the response with :func:`write`, unless it is of a class of its own."""
-    if type(response) is Response:
+    """Have Microdot's server write the response with :func:`write`, unless it has a way of its own."""
+    if type(response) is Response and 'write' not in response.__dict__:
         response.write = lambda stream: write(response, stream)  # type: ignore[method-assign]
 
 
@@ -47,11 +47,10 @@ def _head(response: 'Any') -> bytes:
     parts = ['HTTP/1.0 %s %s' % (response.status_code, reason)]
     add = parts.append  # four of these take half as long as one '%s: %s'
     for name, value in response.headers.items():
-        if isinstance(value, list):  # a line for each
-            value = ('\r\n' + name + ': ').join(value)
-        add('\r\n')
-        add(name)
-        add(': ')
-        add(value if isinstance(value, str) else str(value))
+        for one in value if isinstance(value, list) else (value,):
+            add('\r\n')
+            add(name)
+            add(': ')
+            add(one if isinstance(one, str) else str(one))
     add('\r\n\r\n')
     return ''.join(parts).encode()

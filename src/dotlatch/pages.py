@@ -108,8 +108,13 @@ def _fill(template: bytes, at: int, values: 'Any', out: 'list[bytes]') -> int:
             if sign == 94:
                 value = values is not None and not value
             begin = at
-            for entry in value if isinstance(value, list) and value else (value,):
-                at = _fill(template, begin, _inner(values, entry) if entry else None, out)
+            if not isinstance(value, list) or not value:
+                at = _fill(template, begin, _inner(values, value) if value else None, out)
+                continue
+            for entry in value:  # one piece each: a board may have no room for a long list of short ones
+                row: 'list[bytes]' = []
+                at = _fill(template, begin, _inner(values, entry) if entry else None, row)
+                out.append(b''.join(row))
         elif values is not None:
             value = values.get(template[start + 1:end].decode())
             if value is not None:

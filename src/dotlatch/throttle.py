@@ -86,12 +86,13 @@ class Throttle:
                 if file:
                     file.save(now, -_HOUR)  # so much of the wait is over
                 return (wait + 9) // 10
-            is_noted = locks
+            is_noted = locks or (file and file.is_new)
             for table, key, i in places:
                 count = table.add(key, i, now)
-                is_noted = is_noted or count > (table.floors[i] + 1 if table.restarts else table.free)
-            if file and is_noted:  # one failure alone is not worth a write
-                file.save(now, file.BURST if locks else 0)
+                # One failure alone is not worth a write, but after a restart it may be one of many such.
+                is_noted = is_noted or count > (max(1, table.floors[i]) if table.restarts else table.free)
+            if file and is_noted:  # from a known place, it is mostly several at once that are right
+                file.save(now, file.BURST if locks else -_HOUR if places[0][0] is self._tables[4] else 0)
             return 0
 
     async def succeeded(self, account: str, source: str) -> None:
@@ -103,7 +104,7 @@ class Throttle:
             changed = False
             for table, key, i in places:
                 if account and table.restarts:
-                    changed = table.counts[i] > table.floors[i] + 1
+                    changed = table.counts[i] > (table.free if table is known else table.floors[i] + 1)
                     table.back(key, i, 255 if table.size > 1 else 1)
                 else:
                     table.back(key, i, 1)

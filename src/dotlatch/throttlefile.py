@@ -31,9 +31,11 @@ class ThrottleFile:
         self._tables = tables
         self._due = now - 60 * _MINUTE  # one write a minute, from then on
         self.key = random_bytes(32)
+        self.is_new = False  # there is no file yet: without one, a restart knows of nothing
         try:
             found = files.read(path)
             if found is None:
+                self.is_new = True
                 return
             self._take(found, now)
         except (OSError, ValueError):
@@ -61,6 +63,7 @@ class ThrottleFile:
         if self._due > now + ahead:
             return
         self._due = max(self._due, now) + _MINUTE
+        self.is_new = False
         numbers = array('I', [now])
         parts: 'list[Any]' = [numbers]
         for table in self._tables:

@@ -626,6 +626,36 @@ async def users_own(example):
     assert await check(None, 'nobody', GOOD) is None
 
 
+# --- users in a database ----------------------------------------------------------------------------
+
+before_database_users = before_database_login = before_database_own = cheap_hashes
+
+
+async def database_users(example):
+    assert example.printed == ['<User anna>', 'None', 'None']
+    example.shows('``<User anna>``, ``None`` and ``None``')
+
+
+async def database_login(example):
+    users = example['users']
+    await users.enable(await users.get_by_name('anna'))
+    client = example.client()
+    assert (await get(client, '/')).status_code == 302
+    for password, status in (('a wrong guess', 401), (GOOD, 302)):
+        body = 'username=anna&password=' + password.replace(' ', '+')
+        res = await client.post('/login', headers={'Content-Type': 'application/x-www-form-urlencoded'}, body=body)
+        assert res.status_code == status
+    assert (await get(client, '/')).text == 'Hello, anna'
+    await users.close()
+
+
+async def database_own(example):
+    assert example.printed == ['True Graz']
+    example.shows(example.printed[0])
+    assert await example['accounts'].authenticate('bert@example.com', GOOD) is not None
+    await example['accounts'].close()
+
+
 # --- tokens, JSON, portable, helpers ----------------------------------------------------------------
 
 async def tokens_encode(example):
@@ -1334,3 +1364,38 @@ async def pages_render(example):
     client = TestClient(example['mine'])
     answer = await client.post('/login', headers=dict(FORM), body='username=anna&password=x')
     assert answer.status_code == 401 and '<title>Mine</title><p>Name or password is wrong.<form' in answer.text
+
+
+# --- the command line -------------------------------------------------------------------------------
+
+async def cli_app(example):
+    """Type what the page shows, in its order, and log in as its reader would."""
+    import pages
+    commands = [command for block in pages.page(pages.DOCS / 'cli.rst').blocks if block.language == 'console'
+                for command in block.code.split('$ dotlatch')[1:]]
+    client = example.client()
+    with open('new-password.txt', 'w') as file:
+        file.write('seven green bottles fall\n')
+    _type(commands.pop(0), 'tulip harbour nine lantern')
+    entered = await client.post('/login', headers=dict(FORM), body='username=anna&password=tulip+harbour+nine+lantern')
+    assert entered.status_code == 302
+    assert (await get(client, '/')).text == 'Hello, anna'
+    for command in commands:
+        _type(command)
+        if ' sessions end ' in command:
+            assert (await get(client, '/')).status_code == 302
+    assert os.stat('other.key').st_mode & 0o77 == 0
+
+
+def _type(shown, password=''):
+    """Run a command that the page shows; what it answers is what the page shows below it."""
+    import re
+    import subprocess
+    command, _, answer = shown.partition('\n')
+    answer = re.sub('(New password|Once more):\n', '', answer)
+    done = subprocess.run(['sh', '-c', 'dotlatch() { "$PYTHON" -m dotlatch "$@"; }; dotlatch' + command],
+                          env={**os.environ, 'PYTHON': sys.executable, 'PYTHONPATH': os.pathsep.join(sys.path)},
+                          input=password, capture_output=True, text=True)
+    assert done.returncode == 0 and not done.stderr, done.stderr
+    pattern = '.*'.join([re.escape(' '.join(part.split())) for part in answer.split('...')])
+    assert re.fullmatch(pattern.replace('\\ .*', '.*'), ' '.join(done.stdout.split())), (command, answer)

@@ -101,6 +101,47 @@ async def test_users_that_cannot_be_asked_are_a_503_and_no_failure_of_anybody():
         assert (await house.try_password(Client(house.app), 'anna')).status_code == 302
 
 
+class Remote:
+    """A throttle on another machine, which cannot be asked when it is to fail at that."""
+    def __init__(self, *broken):
+        self.broken = broken
+        self.told = []
+
+    async def _ask(self, what):
+        if what in self.broken:
+            raise OSError('down')
+        self.told.append(what)
+        return 0
+
+    async def attempt(self, account, source):
+        return await self._ask('attempt')
+
+    async def succeeded(self, account, source):
+        await self._ask('succeeded')
+
+    async def undecided(self, account, source):
+        await self._ask('undecided')
+
+
+async def test_S11_a_throttle_that_cannot_be_asked_lets_nobody_guess():
+    with Cheap():
+        house = await Household.build(throttle=Remote('attempt'))
+        browser = Client(house.app)
+        assert (await house.try_password(browser, 'anna')).status_code == 503
+        assert await house.who(browser) == 'None anonymous'
+
+
+async def test_a_throttle_that_cannot_be_told_takes_no_login_back():
+    with Cheap():
+        house = await Household.build(throttle=Remote('succeeded', 'undecided'))
+        browser = Client(house.app)
+        assert (await house.try_password(browser, 'anna')).status_code == 302
+        assert await house.who(browser) == 'anna fresh'
+        house.guards = [lambda request, user: False]
+        assert (await house.try_password(Client(house.app), 'anna')).status_code == 401
+        assert house.login.throttle.told == ['attempt', 'attempt']
+
+
 # --- guards ---------------------------------------------------------------------------------------
 
 async def test_a_guard_refuses_with_its_own_words():

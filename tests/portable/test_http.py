@@ -36,7 +36,8 @@ def test_a_request_of_an_old_microdot_has_no_scheme():
 def test_a_source_reads_like_an_address_whatever_form_the_port_gives_it_in():
     four = b'\2\0\x12\x67\xc0\xa8\1\x32' + bytes(8)  # what MicroPython's unix port gives: a sockaddr_in
     six = b'\x0a\0\x12\x67' + bytes(4) + b'\x20\1\x0d\xb8' + bytes(10) + b'\0\1' + bytes(4)
-    for address, expected in ((four, '192.168.1.50'), (('192.168.1.50', 1), '192.168.1.50'),
+    both = b'\x0a\0\x12\x67' + bytes(14) + b'\xff\xff\xc0\xa8\1\x32' + bytes(4)  # an IPv4 address, on a socket for both
+    for address, expected in ((four, '192.168.1.50'), (('192.168.1.50', 1), '192.168.1.50'), (both, '192.168.1.50'),
                               (six, '2001:db8:0:0'), (('2001:db8::1', 1), '2001:db8:0:0')):
         assert http.source(Request(client_addr=address)) == expected
 

@@ -140,3 +140,27 @@ async def test_what_a_server_sends_is_whole():
         assert sent.startswith(expected), sent
         assert b'\r\nVary: Authorization\r\n' in sent and b'\r\nCache-Control: no-store\r\n' in sent
         assert sent.count(b'\r\n\r\n') == 1 and not sent.endswith(b'\r\n')
+
+
+async def test_lists_of_any_length_and_kind_are_lines_as_microdot_writes_them():
+    for values in ([], ['a=1'], [5, 'x', None]):
+        theirs, ours = await both(lambda given=values: Response('hello', 200, {'Set-Cookie': given}))
+        assert b''.join(ours) == b''.join(theirs)
+
+
+async def test_a_way_to_write_that_an_app_gave_a_response_is_kept():
+    async def mine(stream):
+        await stream.awrite(b'mine')
+
+    response = Response('hello')
+    response.write = mine
+    onepiece.in_one_piece(response)
+    assert await written(response) == [b'mine']
+
+
+async def test_a_response_that_is_sent_twice_is_whole_each_time():
+    response = with_cookies()
+    onepiece.in_one_piece(response)
+    onepiece.in_one_piece(response)
+    first, second = await written(response), await written(response)
+    assert first == second and len(first) == 1

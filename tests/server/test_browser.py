@@ -175,7 +175,7 @@ def profile(playwright, tmp_path):
 
 
 @TWO_KINDS
-def test_a_browser_that_was_closed_and_started_again_is_remembered(console, profile):
+def test_M2_a_browser_that_was_closed_and_started_again_is_remembered_and_not_fresh(console, profile):
     enter(profile.open(), console, remember=True)
     profile.close()
     page = profile.open()
@@ -211,7 +211,7 @@ def test_scripts_see_no_cookie(console, page):
 
 
 @TWO_KINDS
-def test_a_log_out_on_another_page_ends_what_was_begun_elsewhere(console, open_page):
+def test_S3_a_log_out_on_another_page_ends_what_was_begun_elsewhere(console, open_page):
     page = open_page()
     page.goto(home(console) + "/login?next=/account/password")
     fill_in(page, console.password, remember=True)
@@ -231,7 +231,7 @@ def test_a_log_out_on_another_page_ends_what_was_begun_elsewhere(console, open_p
 # --- step-up --------------------------------------------------------------------------------------
 
 @TWO_KINDS
-def test_who_logged_in_long_ago_types_the_password_again_and_comes_back(later, page):
+def test_S8_who_logged_in_long_ago_types_the_password_again_and_comes_back(later, page):
     enter(page, later)
     page.goto(home(later) + "/keys")
     later.wait(3700)

@@ -43,7 +43,7 @@ def sees_the_code_form(page):
 
 @TWO_KINDS
 @TWO_NAMES
-def test_a_login_takes_password_and_code_once_a_second_factor_is_on(later, page, host):
+def test_O2_a_login_takes_password_and_code_once_a_second_factor_is_on(later, page, host):
     enter(page, later, host, path="/account")
     secret, _ = switch_second_factor_on(page, later)
     expect(page.get_by_text("Second factor: on")).to_be_visible()
@@ -98,7 +98,7 @@ def test_the_picture_of_the_key_is_drawn_where_there_is_what_draws_it(later, pag
 
 
 @TWO_KINDS
-def test_a_recovery_code_opens_once(later, with_factor):
+def test_O6_a_recovery_code_opens_once(later, with_factor):
     page, _, codes = with_factor
     for code, opens in ((codes[3].lower(), True), (codes[3], False), (codes[4], True)):
         log_out(page, later)
@@ -206,8 +206,8 @@ def test_the_account_lists_logins_with_when_where_and_client_and_ends_one(later,
     enter(page, later, path="/account")
     rows = logins(page)
     assert [action for _, action in rows] == ["", "End", "End"]
-    assert re.fullmatch(r"Chrome, Linux\. This browser\nFrom 127\.0\.0\.1\. Began just now, used just now\.", rows[0][0])
-    assert re.fullmatch(r"Safari, iPhone\nFrom 127\.0\.0\.1\. Began 2 hours ago, used 2 hours ago\.", rows[2][0])
+    assert rows[0][0] == "Chrome, Linux. This browser\nFrom 127.0.0.1. Began just now, used just now."
+    assert rows[2][0] == "Safari, iPhone\nFrom 127.0.0.1. Began 2 hours ago, used 2 hours ago."
 
     page.locator(".row", has_text="iPhone").get_by_role("button", name="End").click()
     expect(page.get_by_role("status")).to_have_text("That login has ended.")
@@ -219,7 +219,7 @@ def test_the_account_lists_logins_with_when_where_and_client_and_ends_one(later,
 
 
 @TWO_KINDS
-def test_the_account_ends_all_other_logins_at_once(later, page, open_page):
+def test_S6_the_account_ends_all_other_logins_at_once(later, page, open_page):
     others = [open_page(), open_page(user_agent=PHONE)]
     for other in others:
         enter(other, later, remember=True)
@@ -251,7 +251,7 @@ def test_the_account_lists_browsers_that_are_remembered_and_forgets_one(later, p
 
 
 @TWO_KINDS
-def test_logins_that_a_new_password_has_ended_are_not_listed(later, page, open_page):
+def test_S6_logins_that_a_new_password_has_ended_are_not_listed(later, page, open_page):
     enter(open_page(user_agent=PHONE), later, remember=True)
     enter(page, later, path="/account/password")
     change_password(page, later.password, NEW, NEW)
@@ -262,6 +262,7 @@ def test_logins_that_a_new_password_has_ended_are_not_listed(later, page, open_p
 # --- for others -----------------------------------------------------------------------------------
 
 BANNER = "You act for anna, and are admin."
+POST = "async path => (await fetch(path, {method: 'POST', headers: {Accept: 'text/html'}})).status"
 
 
 @pytest.fixture
@@ -288,9 +289,7 @@ def test_who_acts_for_somebody_sees_so_on_every_page_and_may_not_do_all(acting, 
         expect(page.get_by_text(BANNER)).to_be_visible()
     for path in ("/light", "/account/password", "/account/second", "/account/end", "/account/remove",
                  "/account/recovery", "/keys", "/keys/revoke", "/people", "/people/switch", "/people/act"):
-        status = page.evaluate("async path => (await fetch(path, {method: 'POST', headers: {Accept: 'text/html'}})).status",
-                               path)
-        assert status == 403, path
+        assert page.evaluate(POST, path) == 403, path
     page.goto(home(later) + "/")
     page.get_by_role("button", name="Stop").click()
     is_in(page)

@@ -1,4 +1,4 @@
-"""Each page of the console in Chromium, on a phone, a narrow one and a desk, light and dark: can it be read and used?"""
+"""Each page of the console in Chromium, on two phones and a desk, light and dark: can it be read and used?"""
 
 import json
 import re

@@ -93,7 +93,7 @@ def test_X1_nobody_is_logged_in_by_a_page_of_another_site(console, page, evil, h
 
 @TWO_KINDS
 @TWO_NAMES
-def test_X5_no_page_of_another_site_port_or_sub_domain_reads_the_figures(console, page, host):
+def test_no_page_of_another_site_port_or_sub_domain_reads_the_figures(console, page, host):
     enter(page, console, host)
     assert "temperature" in page.evaluate(READ, home(console, host) + "/figures")
     with evil_site("<h1>other</h1>") as port:
@@ -112,7 +112,7 @@ def test_the_console_cannot_be_framed(console, page):
 
 
 @TWO_KINDS
-def test_a_login_ends_on_this_site_whatever_next_says(console, open_page, evil):
+def test_X6_a_login_ends_on_this_site_whatever_next_says(console, open_page, evil):
     for target in ("//evil.lan", "/\\evil.lan", "/\t/evil.lan", "\\\\evil.lan", "http:evil.lan", "/%09/evil.lan",
                    "http://evil.lan", "http://device.lan@evil.lan", "///evil.lan"):
         page = open_page()
@@ -124,7 +124,7 @@ def test_a_login_ends_on_this_site_whatever_next_says(console, open_page, evil):
 
 
 @TWO_KINDS
-def test_who_types_the_password_again_stays_on_this_site_whatever_next_says(console, page, evil):
+def test_X6_who_types_the_password_again_stays_on_this_site_whatever_next_says(console, page, evil):
     enter(page, console)
     for target in ("//evil.lan", "/\\evil.lan", "http://evil.lan"):
         page.goto(f"{home(console)}/login?again=1&next={quote(target)}:{evil}/")

@@ -176,7 +176,7 @@ def code(secret, steps=0):
     return Totp(secret).code_at(now() // 30 + steps)
 
 
-def test_O4_a_code_opens_once_and_not_again_after_a_restart(console, admin):
+def test_O2_a_code_opens_once_and_not_again_after_a_restart(console, admin):
     secret, codes = second_factor(admin)
     right = code(secret)
     with browser(console) as client:
@@ -207,7 +207,7 @@ def test_a_second_factor_logs_out_every_other_browser(console, admin):
     assert admin.get("/").status_code == 200
 
 
-def test_the_files_hold_no_session_and_no_recovery_code(console, admin):
+def test_O6_the_files_hold_no_session_and_no_recovery_code(console, admin):
     _, codes = second_factor(admin)
     log_in(admin, console.password, remember="on")
     admin.post("/login/code", data={"recovery": codes[0]})

@@ -1,0 +1,81 @@
+"""``dotlatch COMMAND ...``: the arguments, and what becomes of each ending.
+
+::
+
+    sys.exit(main(['user', 'list', '--json']))
+"""
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+from typing import Any, NoReturn
+
+from . import hashing, keys, sessions, users
+from .talk import NO, TROUBLE, Answer, Refused, Trouble, plain
+
+
+class Parser(argparse.ArgumentParser):
+    """argparse, which quotes in its errors what it was given: that may be a password in a place where none belongs."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(allow_abbrev=False, **options)
+
+    def error(self, message: str) -> NoReturn:
+        where, _, choices = message.partition('invalid choice: ')
+        if choices:
+            message = where + 'one of' + choices.rpartition('(choose from')[2].rstrip(')')
+        where, _, value = message.partition('ignored explicit argument')
+        if value:
+            message = where + 'it takes no value'
+        super().error(message)
+
+
+def parser() -> Parser:
+    """Return what reads the arguments."""
+    top = Parser(prog='dotlatch', description='Keys, hashes, accounts, sessions and API keys of a dotlatch app.',
+                 epilog='Exit codes: 0 done, 1 no, 2 wrong usage or trouble. Passwords are typed or piped in.')
+    commands = top.add_subparsers(metavar='COMMAND', dest='command', required=True)
+    for part in (hashing, users, sessions, keys):
+        part.add_to(commands)
+    return top
+
+
+def main(argv: 'Sequence[str] | None' = None) -> int:
+    """Do what the arguments say and return the exit code."""
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, 'reconfigure'):
+            stream.reconfigure(errors='backslashreplace')  # a name that this terminal has no letters for
+    reader = parser()
+    args, rest = reader.parse_known_args(argv)
+    if rest:
+        reader.error('too many arguments, or an option that there is not. Passwords are never arguments: they are '
+                     'typed or piped in')
+    if sys.stdout is None:
+        return _say('there is no standard output to answer on', TROUBLE)
+    try:
+        answer: Answer = args.run(args)
+        answer.write(args.json)
+        return answer.code
+    except Refused as refusal:
+        return _say(refusal, NO)
+    except Trouble as trouble:
+        _forget_output()
+        return _say(trouble, TROUBLE)
+    except OSError as error:
+        where = f'{error.filename}: ' if error.filename else ''
+        return _say(where + (error.strerror or str(error)), TROUBLE)
+    except KeyboardInterrupt:
+        return _say('stopped', 130)
+
+
+def _say(message: object, code: int) -> int:
+    print('dotlatch: ' + plain(message), file=sys.stderr)
+    return code
+
+
+def _forget_output() -> None:
+    """Leave nothing to be written at the end, which would fail once more, and loudly."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

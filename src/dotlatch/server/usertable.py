@@ -1,0 +1,229 @@
+"""Which columns of a table hold users, and how a row becomes a user.
+
+Needs users.py, userfactor.py, strictjson.py and portable.py, errors.py of this folder, and
+``pip install dotlatch[sqlalchemy]``::
+
+    users_table(metadata)                              # a table with all that users have
+    UserColumns(accounts, {'name': 'email'}, ('city',))   # a program's own table, or mapped class
+"""
+from collections.abc import Iterable, Mapping
+from typing import Any, Union
+
+from sqlalchemy import (
+    ARRAY,
+    JSON,
+    BigInteger,
+    Boolean,
+    Column,
+    ColumnElement,
+    Integer,
+    MetaData,
+    PrimaryKeyConstraint,
+    SmallInteger,
+    String,
+    Table,
+    Text,
+    TypeDecorator,
+    UniqueConstraint,
+    inspect,
+)
+
+from .. import strictjson, userfactor
+from ..portable import b64url_encode, random_bytes, utf8
+from ..users import User
+from .errors import StoreUnavailable
+
+_NEEDED = ('id', 'name', 'name_key', 'password_hash', 'is_active', 'session_version')
+_FACTOR = ('totp', 'totp_step', 'recovery')  # all of them, or none
+_OPTIONAL = ('scopes', 'digest_ha1', *_FACTOR)
+_LONGEST = 255  # characters of a name or id that is looked for
+
+UserTable = Union[Table, type]
+
+
+def users_table(metadata: MetaData, name: str = 'dotlatch_users') -> Table:
+    """Return the table, added to ``metadata``: a program's own, for Alembic to see it with the others."""
+    return Table(
+        name, metadata,
+        Column('id', String(16), primary_key=True),                # random
+        Column('name', String(64), nullable=False),
+        Column('name_key', String(64), nullable=False, unique=True),  # the name with A to Z in lower case
+        Column('password_hash', Text),
+        Column('scopes', Text, nullable=False),                    # JSON
+        Column('is_active', Boolean, nullable=False),
+        Column('session_version', Integer, nullable=False),
+        Column('digest_ha1', Text),
+        Column('totp', Text),
+        Column('totp_step', BigInteger, nullable=False),
+        Column('recovery', Text),
+    )
+
+
+class UserColumns:
+    """The columns of a table that hold what a :class:`dotlatch.users.User` has.
+
+    :raises ValueError: when one is missing that users cannot do without, or is of a type that cannot do.
+    """
+    def __init__(self, source: UserTable, names: 'Mapping[str, str] | None' = None,
+                 extra: 'Iterable[str]' = ()) -> None:
+        given = dict(names or {})
+        unknown = sorted(set(given) - {*_NEEDED, *_OPTIONAL})
+        if unknown:
+            raise ValueError(f'a user has no {unknown[0]}: give other columns as extra')
+        found: 'Any' = source.c if isinstance(source, Table) else inspect(source).columns
+        self.table: Table = source if isinstance(source, Table) else inspect(source).local_table
+        self._of: 'dict[str, Column[Any]]' = {}
+        factor = _FACTOR if any(given.get(field, field) in found for field in _FACTOR) else ()
+        for field in (*_NEEDED, *_OPTIONAL):
+            name = given.get(field, field)
+            if name in found:
+                self._of[field] = found[name]
+            elif field in _NEEDED or field in factor or field in given:
+                raise ValueError(f'the table has no column {name}, which holds the {field} of a user')
+        self.extra = tuple(extra)
+        for field in self.extra:
+            if field not in found or hasattr(User('', ''), field):
+                raise ValueError(f'{field} is no column of the table, or one that users have anyway')
+            self._of[field] = found[field]
+        if any(column.table is not self.table for column in self._of.values()):
+            raise ValueError('all columns of users are of one table')
+        self._check_types()
+        ours = list(self._of.values())
+        others: 'list[Column[Any]]' = [column for column in self.table.c if not any(column is one for one in ours)]
+        for column in others:
+            if _is_demanded(column):
+                raise ValueError(f'the column {column.name} may not be NULL: name it in extra, for create() to fill it')
+        self._read = tuple(field for field in self._of if field != 'name_key')
+        self.selected = tuple(self._of[field] for field in self._read)
+
+    def __contains__(self, field: str) -> bool:
+        return field in self._of
+
+    def __getitem__(self, field: str) -> 'Column[Any]':
+        """Return the column; RuntimeError where there is none for what is to be written."""
+        if field not in self._of:
+            raise RuntimeError(f'the table has no column for the {field} of users')
+        return self._of[field]
+
+    def equals(self, field: str, value: 'str | int') -> 'ColumnElement[bool]':
+        return self[field] == value
+
+    def values(self, fields: 'Mapping[str, Any]') -> 'dict[Column[Any], Any]':
+        """Return what is written for these fields of a user."""
+        values = {self[field]: fields[field] for field in fields}
+        if 'scopes' in fields and not self._is_list:
+            try:
+                values[self['scopes']] = strictjson.dumps(fields['scopes']).decode()
+            except TypeError:
+                raise ValueError('scopes are a list of strings that UTF-8 can hold') from None
+        for column in values:  # SQLite would take it, and PostgreSQL answer with an error
+            longest = getattr(column.type, 'length', None)
+            if longest and isinstance(values[column], str) and len(values[column]) > longest:
+                raise ValueError(f'the column {column.name} has room for {longest} characters')
+        return values
+
+    def new_id(self) -> 'str | None':
+        """Return a new id, or ``None`` where the table or the database makes one."""
+        column = self._of['id']
+        if self._bits or column.default is not None or column.server_default is not None:
+            return None
+        return b64url_encode(random_bytes(9))
+
+    def check_extra(self, given: 'Mapping[str, Any]') -> None:
+        """Raise TypeError unless these are values for a new row. A database may write a row that it refuses to its log.
+        """
+        for field in given:
+            if field not in self.extra:
+                raise TypeError(f'{field} is not among the extra columns')
+        for field in self.extra:
+            if given.get(field) is None and _is_demanded(self._of[field]):
+                raise TypeError(f'a new user needs a value for {field}')
+
+    def is_id(self, value: object) -> bool:
+        """Tell whether the table could hold such an id: for others some databases have an error, not an answer."""
+        if self._bits:
+            return type(value) is int and -1 << self._bits <= value < 1 << self._bits
+        return is_text(value)
+
+    def user_of(self, row: 'Iterable[Any]') -> User:
+        """Return the user that a row is; StoreUnavailable for a row that is none, so that nobody is let in by it."""
+        fields = dict(zip(self._read, row))
+        try:
+            return self._user(fields)
+        except (ValueError, TypeError):
+            pass
+        raise StoreUnavailable('the row of a user is damaged')  # and not what it holds
+
+    def _user(self, fields: 'dict[str, Any]') -> User:
+        extra = {field: fields.pop(field) for field in self.extra}
+        fields['is_active'] = fields['is_active'] is True
+        for field in ('session_version', 'totp_step'):
+            fields[field] = fields.get(field) or 0
+        scopes = fields.get('scopes')
+        if not self._is_list and scopes is not None:
+            scopes = strictjson.loads(scopes.encode())
+        fields['scopes'] = scopes = [] if scopes is None else scopes
+        user = User(**fields)
+        texts = (user.password_hash, user.digest_ha1)
+        right = (self.is_id(user.id) and type(user.name) is str and type(user.session_version) is int
+                 and type(scopes) is list and all(type(scope) is str for scope in scopes)
+                 and all(text is None or type(text) is str for text in texts))
+        if not right:
+            raise ValueError('not a user')
+        userfactor.check(user.totp, user.totp_step, user.recovery)
+        for field in extra:
+            setattr(user, field, extra[field])
+        return user
+
+    def _check_types(self) -> None:
+        kind = _type_of(self._of['id'])
+        if _python_type(kind) not in (str, int):
+            raise ValueError('the id of a user is a str or an int: for a UUID give the column Uuid(as_uuid=False)')
+        self._bits = 0
+        if _python_type(kind) is int:
+            self._bits = 63 if isinstance(kind, BigInteger) else 15 if isinstance(kind, SmallInteger) else 31
+        if not isinstance(_type_of(self._of['is_active']), Boolean):
+            raise ValueError('is_active is a Boolean column')
+        key = self._of['name_key']
+        if not _is_unique(self.table, key):
+            raise ValueError(f'the column {key.name} has to be unique: two users could have one name')
+        self._is_list = 'scopes' in self._of and isinstance(_type_of(self._of['scopes']), (JSON, ARRAY))
+
+
+def is_text(value: object) -> bool:
+    """Tell whether a text could be the name or id of somebody. PostgreSQL has an error for a zero character."""
+    if not isinstance(value, str) or not 0 < len(value) <= _LONGEST or '\0' in value:
+        return False
+    try:
+        utf8(value.encode())
+    except ValueError:
+        return False
+    return True
+
+
+def _type_of(column: 'Column[Any]') -> Any:
+    kind: Any = column.type
+    return kind.impl if isinstance(kind, TypeDecorator) else kind
+
+
+def _python_type(kind: Any) -> Any:
+    try:
+        return kind.python_type
+    except NotImplementedError:
+        return None
+
+
+def _is_demanded(column: 'Column[Any]') -> bool:
+    """Tell whether a row has to bring a value."""
+    is_counted = column.primary_key and _python_type(_type_of(column)) is int
+    return not (column.nullable or is_counted or column.default is not None or column.server_default is not None)
+
+
+def _is_unique(table: Table, column: 'Column[Any]') -> bool:
+    """Tell whether the table says so: as a primary key, a constraint, or an index, of this column alone."""
+    if column.unique:
+        return True
+    kinds = (UniqueConstraint, PrimaryKeyConstraint)
+    groups: 'list[list[Any]]' = [list(group.columns) for group in table.constraints if isinstance(group, kinds)]
+    groups.extend(list(index.expressions) for index in table.indexes if index.unique)
+    return any(len(group) == 1 and group[0] is column for group in groups)
