@@ -1394,7 +1394,7 @@ def _type(shown, password=''):
     command, _, answer = shown.partition('\n')
     answer = re.sub('(New password|Once more):\n', '', answer)
     done = subprocess.run(['sh', '-c', 'dotlatch() { "$PYTHON" -m dotlatch "$@"; }; dotlatch' + command],
-                          env={**os.environ, 'PYTHON': sys.executable, 'PYTHONPATH': os.pathsep.join(sys.path)},
+                          env=dict(os.environ, PYTHON=sys.executable, PYTHONPATH=os.pathsep.join(sys.path)),
                           input=password, capture_output=True, text=True)
     assert done.returncode == 0 and not done.stderr, done.stderr
     pattern = '.*'.join([re.escape(' '.join(part.split())) for part in answer.split('...')])

@@ -135,6 +135,8 @@ def read_logs():
     """What processes have added to their logs since."""
     for path, start in list(_logs.items()):
         try:
+            if not os.path.isfile(path):  # a device has no end
+                raise OSError
             with open(path, 'rb') as log:
                 log.seek(start)
                 text = log.read()
