@@ -67,6 +67,7 @@ files = [
     'pbkdf2_hashlib.py',
     'pbkdf2_viper.py',
     'portable.py',
+    'proofs.py',
     'protect.py',
     'proxies.py',
     'recovery.py',

@@ -11,10 +11,10 @@ from microdot import redirect
 
 from . import formlogin, http, tokens
 from .identity import as_user, has_second_factor, is_active, stamp, user_id
-from .login import AT_CODE, OURS, PASSWORD, mark, proofs
 from .loginpages import name_of
 from .origin import quote
 from .portable import CLOCK_FLOOR, call
+from .proofs import AT_CODE, OURS, PASSWORD, mark, proofs
 from .session import session_of
 
 TYPE_CHECKING = False

@@ -6,8 +6,8 @@ the same network: this slows a thief down, and no more.
 from hashlib import sha256
 
 from . import cookies, http
-from .login import FRESH, REMEMBERED, _parent
 from .portable import b64url_bytes, compare_digest
+from .proofs import FRESH, REMEMBERED, came_of
 from .session import session_of
 
 TYPE_CHECKING = False
@@ -36,7 +36,7 @@ async def check(login: 'Login', request: 'Any', user: 'Any') -> 'Any':
         return user
     if login.protection == 'strong':
         login.tell('session_ended', request, user, reason='client')
-        parent = _parent(session)
+        parent = came_of(session)
         session.delete()
         if parent is not None or cookies.is_sent(request, login.remember_name):
             await login._remember_me().forget(request, parent)

@@ -6,8 +6,8 @@ from microdot import abort
 
 from . import http
 from .identity import as_user, get, has_second_factor, is_active, stamp, user_id
-from .login import IMPERSONATOR, PASSWORD, LoginRefused
 from .portable import call, compare_digest, warn_once
+from .proofs import IMPERSONATOR, PASSWORD, LoginRefused
 from .session import session_of
 
 TYPE_CHECKING = False

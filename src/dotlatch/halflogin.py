@@ -8,9 +8,9 @@ In between, the session holds whose password it was and nothing else, for five m
 from microdot import abort, redirect
 
 from . import formlogin, http
-from .identity import get, has_second_factor, stamp, user_id
-from .login import AT_CODE, CODE, IMPERSONATOR, _is_same, _parent, mark, proofs
+from .identity import get, has_second_factor, is_same_id, stamp, user_id
 from .origin import quote, safe_next
+from .proofs import AT_CODE, CODE, IMPERSONATOR, came_of, mark, proofs
 from .session import session_of
 from .totp import ClockNotSet
 
@@ -35,10 +35,10 @@ async def begin(login: 'Login', request: 'Any', user: 'Any', stamped: str, prove
     ext = session_of(request)
     session = ext.get(request)
     before: 'Any' = session.get('_half')
-    is_same = type(before) is dict and _is_same(before.get('id'), user_id(user))
+    is_same = type(before) is dict and is_same_id(before.get('id'), user_id(user))
     if is_same and await ext.is_there(session):  # the password was typed twice
         data = before.get('data', data)
-    parent = _parent(session)
+    parent = came_of(session)
     session.clear()
     session['_half'] = {'id': user_id(user), 'stamp': stamped, 'days': days, 'data': data}
     session.update(proven)

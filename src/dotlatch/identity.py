@@ -63,6 +63,11 @@ def user_id(user: 'Any') -> 'str | int':
     return identity
 
 
+def is_same_id(one: 'Any', other: 'Any') -> bool:
+    """Tell whether two ids are the same, of which 1, ``True`` and ``'1'`` are three."""
+    return type(one) is type(other) and bool(one == other)
+
+
 def is_active(user: 'Any') -> bool:
     """Tell whether a user may log in: unless ``is_active`` is there and false."""
     active = user.get('is_active', True) if isinstance(user, dict) else getattr(user, 'is_active', True)

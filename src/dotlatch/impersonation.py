@@ -18,8 +18,8 @@ from microdot import abort
 
 from . import tokens
 from .identity import get, is_active, stamp, user_id
-from .login import ANONYMOUS, FRESH, IMPERSONATOR, _parent, proofs
 from .portable import call
+from .proofs import ANONYMOUS, FRESH, IMPERSONATOR, came_of, proofs
 from .session import session_of
 
 TYPE_CHECKING = False
@@ -74,7 +74,7 @@ class Impersonation:
         data = {'_actor': behind}
         if session.get('_client') is not None:
             data['_client'] = session['_client']
-        self._begin(login, request, user, actor, data, max_age, _parent(session))
+        self._begin(login, request, user, actor, data, max_age, came_of(session))
         request.g._login_user = request.g.current_user = user
         request.g.original_user = actor
         request.g.login_state = IMPERSONATOR
@@ -92,7 +92,7 @@ class Impersonation:
         left = _left(session) + behind['left']
         # In another client's hands (client.py) it proves nothing.
         proven = {} if getattr(request.g, '_is_doubtful', False) else behind['proven']
-        login._begin(request, request.g.original_user, proven, {}, max(1, min(left, ext.max_age)), _parent(session),
+        login._begin(request, request.g.original_user, proven, {}, max(1, min(left, ext.max_age)), came_of(session),
                      behind['stamp'])
 
     async def check(self, login: 'Login', request: 'Any', user: 'Any') -> 'Any':

@@ -1,9 +1,9 @@
 """A login form's other half: who is logged in, what was proven and when, and the way to the form and back.
 
-Needs portable.py, strictjson.py, tokens.py, revoked.py, origin.py, cookies.py, http.py, identity.py, protect.py and
-session.py. What only some programs use is loaded by those: formlogin.py for :meth:`Login.login`, halflogin.py and
-trusted.py for second factors, remember.py or series.py for logins that outlive the browser's session, client.py for
-``protection``, impersonation.py and usertoken.py::
+Needs portable.py, strictjson.py, tokens.py, revoked.py, origin.py, cookies.py, http.py, identity.py, proofs.py,
+protect.py and session.py. What only some programs use is loaded by those: formlogin.py for :meth:`Login.login`,
+halflogin.py and trusted.py for second factors, remember.py or series.py for logins that outlive the browser's session,
+client.py for ``protection``, impersonation.py and usertoken.py::
 
     login = Login(users=users)   # beside Session(app, secret_key=...)
 
@@ -21,9 +21,15 @@ trusted.py for second factors, remember.py or series.py for logins that outlive 
 from microdot import abort, redirect
 
 from . import cookies, http
-from .identity import as_user, get, has_second_factor, is_active, stamp, user_id
+from .identity import as_user, get, has_second_factor, is_active, is_same_id, stamp, user_id
 from .origin import quote, safe_next
-from .portable import call, compare_digest, deny_websocket, now, uptime_ms, wraps
+from .portable import call, compare_digest, deny_websocket, now, wraps
+from .proofs import ANONYMOUS as ANONYMOUS
+from .proofs import AT_CODE, AT_PASSWORD, CODE, OURS, PASSWORD, age, came_of, mark, proofs
+from .proofs import FRESH as FRESH
+from .proofs import IMPERSONATOR as IMPERSONATOR
+from .proofs import REMEMBERED as REMEMBERED
+from .proofs import LoginRefused as LoginRefused
 from .protect import Protector
 from .session import session_of
 from .tokens import BOOT_CLAIM
@@ -35,24 +41,6 @@ if TYPE_CHECKING:
 
     from .session import Session, SessionDict
     from .usertoken import UserToken
-
-# request.g.login_state
-ANONYMOUS = 'anonymous'
-REMEMBERED = 'remembered'    # known, by a cookie or a password that was typed too long ago
-FRESH = 'fresh'              # has typed the password lately
-IMPERSONATOR = 'impersonator'
-
-PASSWORD = 'password'        # what can be proven
-CODE = 'code'
-AT_PASSWORD = '_password'    # when: names in a session
-AT_CODE = '_code'
-_SLACK = 60                  # seconds by which a clock may be set back without a question
-OURS = (AT_PASSWORD, AT_CODE, '_user_id', '_stamp', '_half', '_actor', '_client')  # the others
-
-
-class LoginRefused(Exception):
-    """What a guard raises to refuse a login: its text is for the person."""
-
 
 class Login(Protector):
     """User login.
@@ -151,7 +139,7 @@ class Login(Protector):
         days = None if remember is None else _days(remember)
         known = await self.get_current_user(request) if '_user_id' in session else None
         identity = user_id(user)
-        is_own = _is_same(session.get('_user_id', identity), identity) and '_actor' not in session
+        is_own = is_same_id(session.get('_user_id', identity), identity) and '_actor' not in session
         is_same = known is not None and is_own and await self._goes_on(request, ext, session)
         # What another client has proven is not proven here, see client.py.
         proven = proofs(session) if is_same and not getattr(request.g, '_is_doubtful', False) else {}
@@ -179,7 +167,7 @@ class Login(Protector):
 
         :param stamped: the user's stamp at the time of the proof.
         """
-        parent = _parent(session_of(request).get(request))
+        parent = came_of(session_of(request).get(request))
         if days is not None:
             if parent is not None or self._may_be_remembered(request):
                 await self._remember_me().forget(request, parent)
@@ -232,7 +220,7 @@ class Login(Protector):
         ext = session_of(request)
         session = await ext.load(request)
         user = await self._leaving(request) if '_user_id' in session and self.events is not None else None
-        parent = _parent(session)
+        parent = came_of(session)
         ext.delete(request)
         await ext.end_now(session)
         # A cookie with a path of its own does not come along: what it has begun still names it.
@@ -522,48 +510,6 @@ class Login(Protector):
         if actor is not None:
             fields['actor'] = get(actor, 'name') or user_id(actor)
         self.events.emit(event, **fields)
-
-
-def mark(passed: int = 0) -> int:
-    """Return what is kept of a proof so many seconds ago: Unix seconds or, below zero, seconds of this boot's uptime.
-    """
-    time = now()
-    return passed - 1 - uptime_ms() // 1000 if time is None else time - passed
-
-
-def age(session: 'SessionDict', name: str) -> 'int | None':
-    """Return how many seconds ago a factor was proven in this session; ``None`` for never, or when nobody can tell.
-
-    :param name: :data:`AT_PASSWORD` or :data:`AT_CODE`.
-    """
-    time = session.get(name)
-    if type(time) is not int:
-        return None
-    passed = -_SLACK
-    if time >= 0:
-        passed = (now() or 0) - time
-    elif session._claims is not None and BOOT_CLAIM in session._claims:  # the uptime of another boot tells nothing
-        passed = uptime_ms() // 1000 + 1 + time
-    return max(passed, 0) if passed > -_SLACK else None
-
-
-def proofs(session: 'SessionDict') -> 'dict[str, int]':
-    """Return what was proven in this session, as entries for one that begins now."""
-    proven = {}
-    for name in (AT_PASSWORD, AT_CODE):
-        passed = age(session, name)
-        if passed is not None:
-            proven[name] = mark(passed)
-    return proven
-
-
-def _is_same(identity: 'Any', other: 'Any') -> bool:
-    return type(identity) is type(other) and bool(identity == other)
-
-
-def _parent(session: 'SessionDict') -> 'list[Any] | None':
-    """Return what the session has come of, and ends with."""
-    return session._claims.get('parent') if session._claims is not None else None
 
 
 def _days(days: 'bool | int') -> int:

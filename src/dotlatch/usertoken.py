@@ -1,13 +1,13 @@
 """Who is there, as one object with the same names for a user and for nobody.
 
-Needs identity.py and login.py::
+Needs identity.py and proofs.py; login.py loads it::
 
     token = await login.token(request)
     token.is_authenticated, token.user_id, token.display_name, token.state
     'pump' in token.scopes, 'pump' in token
 """
 from .identity import get, user_id
-from .login import ANONYMOUS
+from .proofs import ANONYMOUS
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

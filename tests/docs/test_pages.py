@@ -19,7 +19,7 @@ FEATURES = {
     'Basic and Bearer': {'auth'},
     'A login form': {'login', 'formlogin'},
     'A login form with remember-me': {'login', 'formlogin', 'remember'},
-    'A login form with ready-made pages': {'loginpages', 'formlogin'},
+    'A login form with ready-made pages': {'login', 'loginpages', 'formlogin'},
     'Password hashing': {'passwords'},
     'Accounts in a file': {'users'},
     'Throttling': {'throttle'},
