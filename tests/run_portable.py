@@ -18,7 +18,19 @@ import io
 import json
 import sys
 
-from harness import watch
+try:
+    from harness import watch
+except ImportError:  # a board has no room for it, and its console is read all the same
+    class watch:
+        def install():
+            pass
+
+        begin = install
+
+        def taken():
+            return []
+
+        secrets = taken
 
 MICROPYTHON = sys.implementation.name == 'micropython'
 MARK = '\x1e'

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from dotlatch import fleet, tokens
+from dotlatch import fleet, fleetlogin, tokens
 from dotlatch.portable import b64url_decode
 from tests.server.fleet import FLEET, Fleet
 
@@ -45,7 +45,10 @@ class Visit:
                 form('clock unset, browser', self.fleet.login_token(PICO), origin)])
             pico.set_clock()
             token = self.fleet.token(PICO)
-            login_token = self.fleet.login_token(PICO)
+            # The program on the board starts with the visit, and takes no token that may have been used before.
+            coming = tokens.decode(self.fleet.login_token(PICO), self.pico_key, fleetlogin.TYP, PICO)
+            coming['iat'] += 30
+            login_token = tokens.encode(coming, self.pico_key, fleetlogin.TYP)
             claims = tokens.decode(token, self.pico_key, fleet.TYP, PICO)
             unix_key = b64url_decode(self.fleet.key(UNIX))
             ended = claims.copy()
