@@ -278,6 +278,7 @@ def test_H3_only_these_classes_have_a_repr_of_their_own_and_none_tells_a_secret(
     """An object without one is shown as its type and address: whoever adds one adds it here."""
     key_text, key_id, hashed = apikeys.make("dl")
     secret = totp.new_secret()
+    from dotlatch.server.cli.talk import Answer
     from dotlatch.users import User
     from dotlatch.usertoken import UserToken
     shown = {
@@ -287,6 +288,7 @@ def test_H3_only_these_classes_have_a_repr_of_their_own_and_none_tells_a_secret(
                               totp="SHA1$6$" + secret, recovery="h" * 43)),
         "apikeys.py": repr(apikeys.APIKey(key_id, "7", "a", (), hashed)),
         "usertoken.py": repr(UserToken(User("7", "anna", password_hash="h" * 43), "FRESH")),
+        "talk.py": repr(Answer({"key": key_text}, [key_text])),
     }
     folder = ROOT / "src" / "dotlatch"
     with_repr = {path.name for path in folder.rglob("*.py")

@@ -23,6 +23,7 @@ class Browser:
     def __init__(self):
         self.cookies = {}
         self.body = ''
+        self.key = None
 
     async def get(self, step, path, **options):
         return await self.send(step, 'GET', path, **options)
@@ -47,16 +48,32 @@ class Browser:
         reader, writer = await asyncio.open_connection('127.0.0.1', PORT)
         writer.write(('\r\n'.join(lines) + '\r\n\r\n' + body).encode())
         await writer.drain()
-        answer = (await reader.read()).decode()
+        head = []
+        while not head or head[-1]:
+            head.append((await reader.readline()).decode().strip())
+        self.body = ''
+        rest = b''
+        while True:  # a page in one piece is hard to find room for beside the console
+            piece = await reader.read(256)
+            rest += piece
+            size = len(rest)
+            while piece and size and rest[size - 1] > 127:  # half of a character, perhaps
+                size -= 1
+            text, rest = rest[:size].decode(), rest[size:]
+            if text:
+                print(json.dumps({'step': step, 'piece': text}))
+            if key_in(self.body + text):
+                self.key = key_in(self.body + text)
+            self.body = text
+            if not piece:
+                break
         writer.close()
         await writer.wait_closed()
-        self.note(step, answer, cookies is self.cookies)
+        self.note(step, head, cookies is self.cookies)
 
-    def note(self, step, answer, keep_cookies):
-        head, body = answer.split('\r\n\r\n', 1)
-        lines = head.split('\r\n')
+    def note(self, step, lines, keep_cookies):
         location = None
-        for line in lines[1:]:
+        for line in lines[1:-1]:
             name, value = line.split(': ', 1)
             if name == 'Location':
                 location = value
@@ -66,10 +83,16 @@ class Browser:
                     self.cookies[name] = value
                 else:
                     self.cookies.pop(name, None)
-        self.body = body[body.find('<main>') + 1:]
         print(json.dumps({
             'step': step, 'status': int(lines[0].split(' ')[1]), 'location': location,
-            'cookies': sorted(self.cookies), 'body': self.body}))
+            'cookies': sorted(self.cookies)}))
+
+
+def key_in(text):
+    """The new API key that a page shows, or None."""
+    _, found, rest = text.partition('<code>')
+    key, end, _ = rest.partition('</code>')
+    return key if found and end else None
 
 
 async def visit(browser, password, new_password):
@@ -93,7 +116,7 @@ async def visit(browser, password, new_password):
     await browser.get('the cookie from before the change', '/', cookies=before_change)
     await browser.get('no keys yet', '/keys')
     await browser.post('a new key', '/keys', {'name': 'Weather display', 'read': 'on', 'days': ''})
-    key = browser.body.split('<code>')[1].split('</code>')[0]
+    key = browser.key
     await browser.get('the figures by key', '/figures', cookies={}, key=key)
     await browser.post('the light by key', '/light', {'light': 'on'}, cookies={}, key=key)
     await browser.get('the keys', '/keys')

@@ -37,8 +37,11 @@ class Visit:
         printed = pico.run(
             f'import console_client\nconsole_client.run({self.password!r}, {NEW_PASSWORD!r})',
             timeout=300)
-        steps = [json.loads(line) for line in printed.splitlines() if line.startswith('{')]
-        self.steps = {step['step']: step for step in steps}
+        lines = [json.loads(line) for line in printed.splitlines() if line.startswith('{')]
+        self.steps = {line['step']: line for line in lines if 'status' in line}
+        for step in self.steps.values():
+            body = ''.join([line['piece'] for line in lines if 'piece' in line and line['step'] == step['step']])
+            step['body'] = body.split('<main>')[-1]
         pico.power_off()
         self.flash = pico.flash.read_bytes()
         pico.power_on()

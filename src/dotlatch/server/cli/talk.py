@@ -28,7 +28,7 @@ class Trouble(Exception):
     """It could not be asked: wrong usage, a damaged file, a server that is down."""
 
 
-@dataclass
+@dataclass(repr=False)  # it may hold a new key
 class Answer:
     """What a command has found or done.
 
