@@ -10,11 +10,10 @@ All of them need a password that was typed lately, see :meth:`dotlatch.login.Log
 from microdot import redirect
 
 from . import formlogin, http, tokens
-from .identity import as_user, has_second_factor, is_active, stamp, user_id
-from .loginpages import name_of
+from .identity import as_user, has_second_factor, is_active, name_of, stamp, user_id
 from .origin import quote
 from .portable import CLOCK_FLOOR, call
-from .proofs import AT_CODE, OURS, PASSWORD, mark, proofs
+from .proofs import AT_CODE, OURS, PASSWORD, mark, parent_id, proofs
 from .session import session_of
 
 TYPE_CHECKING = False
@@ -122,9 +121,8 @@ class AccountPages:
             proven.pop(AT_CODE, None)
         if code:
             proven[AT_CODE] = mark()
-        end, by_uptime = tokens.end_of(session._claims or {})
-        data = {name: session[name] for name in session if name not in OURS and name not in (_PENDING,)}
-        left = min(end - tokens.time_on(by_uptime), ext.max_age)  # a clock that was set back makes nothing last longer
+        data = {name: session[name] for name in session if name not in OURS + (_PENDING,)}
+        left = min(tokens.left(session._claims or {}), ext.max_age)  # a clock set back makes nothing last longer
         self.login._begin(request, user, proven, data, left, None, stamped)
         await self._tidy(request, user)
 
@@ -151,7 +149,7 @@ class AccountPages:
 
     async def _listed(self, request: 'Any', ext: 'Session') -> 'dict[str, Any]':
         claims = ext.get(request)._claims or {}
-        here = [claims.get('jti')] + (claims.get('parent') or [])[:1]
+        here = (claims.get('jti'), parent_id(claims))
         try:
             entries = await ext.list_sessions(user_id(request.g.current_user))
         except OSError as error:
@@ -190,15 +188,15 @@ class AccountPages:
 
     async def _end_one(self, ext: 'Session', owner: 'str | int', which: str) -> bool:
         """End a session, or what remembers a browser, and with either of them what came of it in that browser."""
-        found = await ext.store.list_user(owner)
-        doomed = []
-        for session_id, record in found:
-            if session_id in (which,):
-                doomed = [which] + _parent(record)
-        for session_id, record in found:
-            if doomed and (session_id in doomed or (_parent(record) and _parent(record)[0] in doomed)):
+        records = dict(await ext.store.list_user(owner))
+        if which not in records:
+            return False
+        doomed = (which, parent_id(records[which]))
+        for session_id, record in records.items():
+            parent = parent_id(record)
+            if session_id in doomed or (parent is not None and parent in doomed):
                 await ext.end_session(owner, session_id)
-        return bool(doomed)
+        return True
 
     # --- the password -----------------------------------------------------------------------------
 
@@ -296,12 +294,6 @@ class AccountPages:
             return self._back(request, None)  # somebody was quicker
         await self._go_on(request, False, False)
         return self._back(request, 'The second factor is off. Every other browser is logged out.')
-
-
-def _parent(record: 'dict[str, Any]') -> 'list[Any]':
-    """Return the id of what a session came of, in a list."""
-    parent = record.get('parent')
-    return parent[:1] if type(parent) is list else []
 
 
 def _as_address(picture: str) -> str:

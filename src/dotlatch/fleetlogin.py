@@ -21,7 +21,7 @@ On the board, beside ``Session(app, secret_key=...)`` with a key of its own::
 from microdot import abort, redirect
 
 from . import fleet, http, sameorigin, tokens
-from .origin import quote, safe_next
+from .origin import quote, safe_next, with_query
 from .portable import Lock, now, uptime_ms
 from .protect import Protector
 from .revoked import Revoked
@@ -178,7 +178,7 @@ class FleetLogin(Protector):
         if not http.wants_page(request):
             return await super().refuse(request, args)
         url = http.url_as_sent(request) if request.method.upper() in ('GET', 'HEAD') else '/'
-        return redirect(self.login_url + ('&' if '?' in self.login_url else '?') + 'next=' + quote(url))
+        return redirect(with_query(self.login_url, 'next=' + quote(url)))
 
 
 def origin_of(url: str) -> str:

@@ -5,7 +5,7 @@ Needs what login.py needs, which loads it, and passwords.py for users that have 
 from microdot import abort
 
 from . import http
-from .identity import as_user, get, has_second_factor, is_active, stamp, user_id
+from .identity import as_user, get, has_second_factor, is_active, name_of, stamp, user_id
 from .portable import call, compare_digest, warn_once
 from .proofs import IMPERSONATOR, PASSWORD, LoginRefused
 from .session import session_of
@@ -32,7 +32,7 @@ async def login(login: 'Login', request: 'Any', username: 'str | None', password
             return None
         if request.g.login_state == IMPERSONATOR:  # whose password would that be
             abort(403)
-        username = str(get(current, 'name') or user_id(current))
+        username = name_of(current)
         remember = remember or None  # as before: he was not asked
     await ask(login, request, username)
     try:

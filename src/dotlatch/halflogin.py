@@ -8,8 +8,8 @@ In between, the session holds whose password it was and nothing else, for five m
 from microdot import abort, redirect
 
 from . import formlogin, http
-from .identity import get, has_second_factor, is_same_id, stamp, user_id
-from .origin import quote, safe_next
+from .identity import has_second_factor, is_same_id, name_of, stamp, user_id
+from .origin import quote, safe_next, with_query
 from .proofs import AT_CODE, CODE, IMPERSONATOR, came_of, mark, proofs
 from .session import session_of
 from .totp import ClockNotSet
@@ -21,12 +21,6 @@ if TYPE_CHECKING:
     from .login import Login
 
 HALF_AGE = 300  # seconds for the code
-
-
-def is_trusted(request: 'Any', user: 'Any') -> bool:
-    """Tell whether the user's browser is one that is asked for no code."""
-    from . import trusted
-    return trusted.is_trusted(request, user)
 
 
 async def begin(login: 'Login', request: 'Any', user: 'Any', stamped: str, proven: 'dict[str, int]',
@@ -79,7 +73,7 @@ async def enter(login: 'Login', request: 'Any', code: 'str | None', days: int, r
     if not await ext.is_there(session):  # logged out meanwhile
         return _to_form(request, login.login_url)
     if days:  # before the session, which has to find room beside it
-        from . import trusted
+        from . import trusted  # which the login has loaded
         trusted.trust(request, who, stamped, days)
     proven = proofs(session)
     proven[AT_CODE] = mark()
@@ -96,7 +90,7 @@ async def enter(login: 'Login', request: 'Any', code: 'str | None', days: int, r
 
 async def _verified(login: 'Login', request: 'Any', who: 'Any', code: 'str | None') -> 'str | None':
     """Return by what the code was right, or ``None``. It is counted as a password is."""
-    account = str(get(who, 'name') or user_id(who))
+    account = name_of(who)
     await formlogin.ask(login, request, account)
     try:
         method: 'str | None' = await login.second.verify(who, code)
@@ -117,4 +111,4 @@ async def _verified(login: 'Login', request: 'Any', who: 'Any', code: 'str | Non
 def _to_form(request: 'Any', url: str) -> 'Any':
     """Return the redirect to a form, on the way to the same page as before."""
     following = safe_next(request.args.get('next'), '')
-    return redirect(url + (('&' if '?' in url else '?') + 'next=' + quote(following) if following else ''))
+    return redirect(with_query(url, 'next=' + quote(following) if following else ''))

@@ -11,7 +11,7 @@ import asyncio
 
 from microdot import Response
 
-from .portable import Key, b64url_bytes
+from .portable import Key, b64url_bytes, compare_digest
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -63,6 +63,17 @@ def user_id(user: 'Any') -> 'str | int':
     return identity
 
 
+def name_of(user: 'Any') -> str:
+    """Return what a user is called: the name or, without one, the id."""
+    return str(get(user, 'name') or user_id(user))
+
+
+def scope_list(scopes: 'Any') -> 'list[str]':
+    """Return scopes as a list: of a text with spaces between them (RFC 6749 section 3.3), of an iterable, of ``None``.
+    """
+    return scopes.split(' ') if isinstance(scopes, str) and scopes else list(scopes or ())
+
+
 def is_same_id(one: 'Any', other: 'Any') -> bool:
     """Tell whether two ids are the same, of which 1, ``True`` and ``'1'`` are three."""
     return type(one) is type(other) and bool(one == other)
@@ -104,3 +115,12 @@ def stamp(user: 'Any', key: Key) -> str:
     mark = b64url_bytes(key.sign(text.encode())[:12]).decode()
     _last = (key, password_hash, version, mark)
     return mark
+
+
+def stamp_key(user: 'Any', keys: 'list[Key]', given: 'Any') -> 'Key | None':
+    """Return the one of the keys under which ``given`` is the user's stamp, or ``None``."""
+    wanted = str(given).encode()
+    for key in keys:
+        if compare_digest(stamp(user, key).encode(), wanted):
+            return key
+    return None

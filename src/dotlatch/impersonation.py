@@ -17,7 +17,7 @@ Needs what login.py needs, whose ``impersonation`` it is::
 from microdot import abort
 
 from . import tokens
-from .identity import get, is_active, stamp, user_id
+from .identity import get, is_active, scope_list, stamp, user_id
 from .portable import call
 from .proofs import ANONYMOUS, FRESH, IMPERSONATOR, came_of, proofs
 from .session import session_of
@@ -28,7 +28,6 @@ if TYPE_CHECKING:
     from typing import Any
 
     from .login import Login
-    from .session import SessionDict
 
 
 class Impersonation:
@@ -67,7 +66,7 @@ class Impersonation:
             abort(403, 'Not allowed to act for this user')
         if not await ext.is_there(session):
             abort(403, 'Log in again first')
-        left = _left(session)
+        left = tokens.left(session._claims or {})
         max_age = min(left, self.max_age)
         behind = {'id': user_id(actor), 'stamp': session.get('_stamp', ''), 'proven': proofs(session),
                   'left': left - max_age}  # seconds, once this has ended: on whichever clock
@@ -89,7 +88,7 @@ class Impersonation:
         if request.g.login_state != IMPERSONATOR or type(behind) is not dict or not await ext.is_there(session):
             return
         login.tell('impersonation_ended', request, user)
-        left = _left(session) + behind['left']
+        left = tokens.left(session._claims or {}) + behind['left']
         # In another client's hands (client.py) it proves nothing.
         proven = {} if getattr(request.g, '_is_doubtful', False) else behind['proven']
         login._begin(request, request.g.original_user, proven, {}, max(1, min(left, ext.max_age)), came_of(session),
@@ -123,7 +122,7 @@ class Impersonation:
         login._save(request, session)
 
     def _has_scope(self, actor: 'Any') -> bool:
-        return self.scope is None or self.scope in _scopes(actor)
+        return self.scope is None or self.scope in scope_list(get(actor, 'scopes'))
 
     async def _may(self, request: 'Any', actor: 'Any', user: 'Any') -> bool:
         if not self._has_scope(actor) or not self._is_weaker(user, actor):
@@ -131,15 +130,5 @@ class Impersonation:
         return self.guard is None or await call(self.guard, request, actor, user) is True
 
     def _is_weaker(self, user: 'Any', actor: 'Any') -> bool:
-        own = _scopes(actor)
-        return self.more_powerful or not [scope for scope in _scopes(user) if scope not in own]
-
-
-def _left(session: 'SessionDict') -> int:
-    end, by_uptime = tokens.end_of(session._claims or {})
-    return end - tokens.time_on(by_uptime)
-
-
-def _scopes(user: 'Any') -> 'list[str]':
-    scopes = get(user, 'scopes') or ()
-    return scopes.split(' ') if isinstance(scopes, str) else list(scopes)
+        own = scope_list(get(actor, 'scopes'))
+        return self.more_powerful or not [scope for scope in scope_list(get(user, 'scopes')) if scope not in own]

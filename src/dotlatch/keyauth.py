@@ -15,7 +15,7 @@ Needs auth.py and apikeys.py, and what they need. It is ``dotlatch.auth.APIKeyAu
 """
 from . import apikeys, http
 from .auth import BaseAuth, quoted_string
-from .identity import as_user, is_active
+from .identity import as_user, is_active, scope_list
 from .portable import call, uptime_ms, warn_once
 
 TYPE_CHECKING = False
@@ -112,8 +112,7 @@ class APIKeyAuth(BaseAuth):
             http.unavailable(request, error)
         if user is None or not is_active(user):
             return self._refused(request, key, 'user')
-        scopes = key.scopes or ()  # None would be no limit, and of a text any part would do
-        request.g._granted = scopes.split(' ') if isinstance(scopes, str) else scopes
+        request.g._granted = scope_list(key.scopes)  # None would be no limit, and of a text any part would do
         request.g.api_key = key
         if uptime_ms() - self._noted.get(key_id, -_HOUR_MS) >= _HOUR_MS:
             await self._note(key)

@@ -21,9 +21,9 @@ client.py for ``protection``, impersonation.py and usertoken.py::
 from microdot import abort, redirect
 
 from . import cookies, http
-from .identity import as_user, get, has_second_factor, is_active, is_same_id, stamp, user_id
-from .origin import quote, safe_next
-from .portable import call, compare_digest, deny_websocket, now, wraps
+from .identity import as_user, get, has_second_factor, is_active, is_same_id, stamp, stamp_key, user_id
+from .origin import quote, safe_next, with_query
+from .portable import call, deny_websocket, now, wraps
 from .proofs import ANONYMOUS as ANONYMOUS
 from .proofs import AT_CODE, AT_PASSWORD, CODE, OURS, PASSWORD, age, came_of, mark, proofs
 from .proofs import FRESH as FRESH
@@ -150,8 +150,8 @@ class Login(Protector):
         if has_second_factor(user) and AT_CODE not in proven:
             if self.second is None:
                 raise RuntimeError('this user has a second factor: give Login(second_factor=SecondFactor(users, ...))')
-            from . import halflogin  # loaded by those who have second factors
-            if not halflogin.is_trusted(request, user):
+            from . import halflogin, trusted  # loaded by those who have second factors
+            if not trusted.is_trusted(request, user):
                 return await halflogin.begin(self, request, user, stamped, proven, data, days)
         await self._establish(request, user, stamped, proven, data, days, PASSWORD)
         return redirect(safe_next(request.args.get('next'), redirect_url))
@@ -344,10 +344,9 @@ class Login(Protector):
         except OSError as error:
             http.unavailable(request, error)
         if user is not None and is_active(user):
-            keys = ext.keys
-            for key in keys:
-                if compare_digest(stamp(user, key).encode(), str(stamped).encode()):
-                    return user, key is keys[0]
+            key = stamp_key(user, ext.keys, stamped)
+            if key is not None:
+                return user, key is ext.keys[0]
         return None, False
 
     async def token(self, request: 'Any') -> 'UserToken':
@@ -494,9 +493,7 @@ class Login(Protector):
         query = ['next=' + quote(url)] if url else []
         if lost and again:
             query.append('again=lost')
-        if query:
-            target += ('&' if '?' in target else '?') + '&'.join(query)
-        return redirect(target)
+        return redirect(with_query(target, '&'.join(query)))
 
     def tell(self, event: str, request: 'Any', user: 'Any' = None, **fields: 'Any') -> None:
         """Tell of a decision: of whom it is, where from, and who is really there."""

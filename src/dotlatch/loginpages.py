@@ -16,7 +16,7 @@ Needs what login.py and formlogin.py need, pages.py, html_login.py and html_styl
 from microdot import redirect
 
 from . import http, pages
-from .identity import get, user_id
+from .identity import name_of
 from .portable import MICROPYTHON, call
 from .session import session_of
 
@@ -179,11 +179,6 @@ class LoginPages:
             return answer
         http.challenge(request, self.login.challenge(request))
         return await self._show_code(request, half, 401, problem='That is not the code.')
-
-
-def name_of(user: 'Any') -> str:
-    """Return what a page calls the user."""
-    return str(get(user, 'name') or user_id(user))
 
 
 # --- what a render returns --------------------------------------------------------------------------

@@ -17,7 +17,7 @@ _WITH_HEAD = 512  # bytes of a body that are sent with the head; more are hard t
 def in_one_piece(response: 'Any') -> None:
     """Have Microdot's server write the response with :func:`write`, unless it has a way of its own."""
     if type(response) is Response and 'write' not in response.__dict__:
-        response.write = lambda stream: write(response, stream)  # type: ignore[method-assign]
+        response.write = lambda stream: write(response, stream)  # type: ignore[method-assign]  # of this one response
 
 
 async def write(response: 'Any', stream: 'Any') -> None:

@@ -34,6 +34,11 @@ def quote(text: str, also: bytes = b'') -> str:
     return ''.join([chr(b) if b in _SAFE or b in also else '%%%02X' % b for b in text.encode()])
 
 
+def with_query(url: str, query: str) -> str:
+    """Return the URL with more in its query, or as it is when there is no more."""
+    return url + ('&' if '?' in url else '?') + query if query else url
+
+
 def safe_next(target: 'object', default: str) -> str:
     """Return ``target`` when a browser would stay on this site with it, or else ``default``.
 

@@ -68,3 +68,9 @@ def proofs(session: 'SessionDict') -> 'dict[str, int]':
 def came_of(session: 'SessionDict') -> 'list[Any] | None':
     """Return what the session has come of, and ends with: id, end and clock of what remembers the browser."""
     return session._claims.get('parent') if session._claims is not None else None
+
+
+def parent_id(claims: 'dict[str, Any]') -> 'Any':
+    """Return the id of what a session with these claims has come of, or ``None``."""
+    parent = claims.get('parent')
+    return parent[0] if type(parent) is list and parent else None

@@ -20,7 +20,7 @@ from microdot import Response, abort
 from microdot.microdot import HTTPException
 
 from . import http
-from .identity import get
+from .identity import get, scope_list
 from .portable import caller, deny_websocket, wraps
 
 TYPE_CHECKING = False
@@ -172,9 +172,7 @@ def refusal(response: 'Any', status: int) -> 'Any':
 
 def scopes_of(request: 'Any') -> 'list[str]':
     """Return what the visitor may do: the user's ``scopes``, or those of them that a key or token was given for."""
-    scopes = get(getattr(request.g, 'current_user', None), 'scopes') or ()
-    if isinstance(scopes, str):
-        scopes = scopes.split(' ')
+    scopes = scope_list(get(getattr(request.g, 'current_user', None), 'scopes'))
     granted = getattr(request.g, '_granted', None)
     return [scope for scope in scopes if granted is None or scope in granted]
 

@@ -48,9 +48,7 @@ class RememberMe:
         for claims in await series.accepted(request) if series is not None else self.cookie.accepted(request):
             if found is not None:
                 return None
-            end, by_uptime = tokens.end_of(claims)
-            left = end - tokens.time_on(by_uptime)
-            found = claims.get('sub'), claims.get('stamp', ''), left, parent_of(claims)
+            found = claims.get('sub'), claims.get('stamp', ''), tokens.left(claims), parent_of(claims)
         return found
 
     async def forget(self, request: 'Any', parent: 'list[Any] | None' = None) -> None:

@@ -15,6 +15,7 @@ from microdot import abort
 from . import http, lifetime, tokens
 from .identity import user_id
 from .portable import compare_digest, random_id, signature
+from .proofs import parent_id
 from .session import session_of
 from .stored import _CLIENT, _hashed
 from .stores import is_session_id
@@ -49,10 +50,7 @@ class Series:
         record['stamp'] = stamped
         record = self._noted(request, record)
         series_id = random_id()
-        try:
-            await ext.store.save(series_id, record, True)
-        except OSError:
-            abort(503, 'Sessions are not available')
+        await _asked(ext.store.save(series_id, record, True))
         self.cookie.set(request, series_id + '.' + secret, seconds)
         return _named(record, series_id)
 
@@ -61,12 +59,7 @@ class Series:
 
         Of two cookies neither counts, nor is used: somebody may have planted one.
         """
-        found = []
-        for value in self.cookie.sent(request):
-            series_id, _, secret = value.partition('.')
-            record = await self._load(request, series_id, secret)
-            if record is not None:
-                found.append((record, secret))
+        found = await self._sent(request)
         if len(found) != 1:
             return []
         record, secret = found[0]
@@ -82,24 +75,27 @@ class Series:
 
     async def end(self, request: 'Any', parent: 'Any') -> None:
         """End the series that came with the request, and the one of that parent, with all sessions of them."""
-        ids = [parent[0]] if type(parent) is list and parent else []
-        for value in self.cookie.sent(request):
-            series_id, _, secret = value.partition('.')
-            record = await self._load(request, series_id, secret)
-            if record is not None and _is_hash_of(secret, record['secret'], record.get('last')):
-                ids.append(series_id)
-        for series_id in ids:
-            record = await self._load(request, series_id, series_id)
-            if record is not None:
+        ended = await self._load(request, parent_id({'parent': parent}))
+        if ended is not None:
+            await self._end(request, ended)
+        for record, secret in await self._sent(request):
+            if _is_hash_of(secret, record['secret'], record.get('last')):
                 await self._end(request, record)
 
-    async def _load(self, request: 'Any', series_id: 'Any', secret: str) -> 'dict[str, Any] | None':
-        if not is_session_id(series_id) or not is_session_id(secret):
+    async def _sent(self, request: 'Any') -> 'list[tuple[dict[str, Any], str]]':
+        """Return the records of the series that the cookies name, and the secrets that these have, right or wrong."""
+        found = []
+        for value in self.cookie.sent(request):
+            series_id, _, secret = value.partition('.')
+            record = await self._load(request, series_id) if is_session_id(secret) else None
+            if record is not None:
+                found.append((record, secret))
+        return found
+
+    async def _load(self, request: 'Any', series_id: 'Any') -> 'dict[str, Any] | None':
+        if not is_session_id(series_id):
             return None
-        try:
-            record = await session_of(request).store.load(series_id)
-        except OSError:
-            abort(503, 'Sessions are not available')
+        record = await _asked(session_of(request).store.load(series_id))
         if type(record) is not dict or record.get('kind') != KIND:
             return None
         try:
@@ -123,14 +119,10 @@ class Series:
             turned = self._noted(request, record)
             turned['secret'], turned['last'] = _hashed(following).decode(), record['secret']
             del turned['jti'], turned['sub']
-            try:
-                if not await ext.store.save(series_id, turned, False):
-                    return False  # ended meanwhile
-            except OSError:
-                abort(503, 'Sessions are not available')
-        end, by_uptime = tokens.end_of(record)
+            if not await _asked(ext.store.save(series_id, turned, False)):
+                return False  # ended meanwhile
         # Whatever becomes of the request: without it the browser would come with a secret that is over.
-        self.cookie.set(request, series_id + '.' + following, end - tokens.time_on(by_uptime), True)
+        self.cookie.set(request, series_id + '.' + following, tokens.left(record), True)
         return True
 
     async def _steal(self, request: 'Any', record: 'dict[str, Any]') -> None:
@@ -140,14 +132,10 @@ class Series:
 
     async def _end(self, request: 'Any', record: 'dict[str, Any]') -> None:
         store = session_of(request).store
-        try:
-            await store.delete(record['jti'])
-            for session_id, other in await store.list_user(record['user']):
-                parent = other.get('parent')
-                if type(parent) is list and parent[:1] == [record['jti']]:
-                    await store.delete(session_id)
-        except OSError:
-            abort(503, 'Sessions are not available')
+        await _asked(store.delete(record['jti']))
+        for session_id, other in await _asked(store.list_user(record['user'])):
+            if parent_id(other) == record['jti']:
+                await _asked(store.delete(session_id))
 
     def _noted(self, request: 'Any', record: 'dict[str, Any]') -> 'dict[str, Any]':
         """Return a copy with when and where it was used."""
@@ -155,6 +143,14 @@ class Series:
         record['source'] = http.source(request)
         record['client'] = request.headers.get('User-Agent', '')[:_CLIENT]
         return record
+
+
+async def _asked(work: 'Any') -> 'Any':
+    """Return what the store answers; a 503 when it cannot: nobody knows then who is remembered."""
+    try:
+        return await work
+    except OSError:
+        abort(503, 'Sessions are not available')
 
 
 def _named(record: 'dict[str, Any]', series_id: str) -> 'dict[str, Any]':

@@ -338,8 +338,7 @@ class Session:
             return self.renew(session, max_age)
         if self.is_ended(claims):
             return
-        end, by_uptime = tokens.end_of(claims)
-        left = end - tokens.time_on(by_uptime)
+        left = tokens.left(claims)
         parent = claims.get('parent')
         if max_age is None:
             max_age = left

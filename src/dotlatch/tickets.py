@@ -23,8 +23,8 @@ Needs what protect.py needs, strictjson.py and tokens.py::
         await ws.send('Hello, ' + request.g.current_user.name)
 """
 from . import http, tokens
-from .identity import as_user, is_active, stamp, user_id
-from .portable import MICROPYTHON, call, compare_digest, now, random_id, uptime_ms
+from .identity import as_user, is_active, stamp, stamp_key, user_id
+from .portable import MICROPYTHON, call, now, random_id, uptime_ms
 from .protect import Protector
 
 TYPE_CHECKING = False
@@ -185,10 +185,7 @@ class TicketAuth(Protector):
         user = await self._load(claims)
         if user is None or not is_active(user):
             return None
-        for key in self._keys:
-            if compare_digest(stamp(user, key).encode(), str(claims.get('stamp')).encode()):
-                return user
-        return None
+        return user if stamp_key(user, self._keys, claims.get('stamp')) is not None else None
 
     async def _load(self, claims: 'dict[str, Any]') -> 'Any':
         if self.user_loader_callback is None:

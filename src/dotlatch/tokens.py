@@ -232,6 +232,12 @@ def end_of(claims: 'dict[str, Any]') -> 'tuple[int, bool]':
     return (boot[1], True) if boot else (int(claims.get('exp', 0)), False)
 
 
+def left(claims: 'dict[str, Any]') -> int:
+    """Return the seconds until a token ends."""
+    end, by_uptime = end_of(claims)
+    return end - time_on(by_uptime)
+
+
 def time_on(by_uptime: bool) -> int:
     """Return the time on the clock that :func:`end_of` names, in seconds; 0 while it is not set."""
     return uptime_ms() // 1000 if by_uptime else now() or 0

@@ -5,8 +5,7 @@ Needs cookietoken.py with what that needs; halflogin.py loads it. It proves noth
 ``users.end_sessions``.
 """
 from .cookietoken import CookieToken
-from .identity import stamp, user_id
-from .portable import compare_digest
+from .identity import is_same_id, stamp_key, user_id
 from .session import session_of
 
 TYPE_CHECKING = False
@@ -26,8 +25,7 @@ def is_trusted(request: 'Any', user: 'Any') -> bool:
     """Tell whether this browser has the cookie, and for this user."""
     owner = user_id(user)
     for claims in CookieToken(NAME, TYP).accepted(request):
-        if type(claims.get('sub')) is type(owner) and claims['sub'] == owner:
-            for key in session_of(request).keys:
-                if compare_digest(stamp(user, key).encode(), str(claims.get('stamp', '')).encode()):
-                    return True
+        if is_same_id(claims.get('sub'), owner):
+            if stamp_key(user, session_of(request).keys, claims.get('stamp', '')) is not None:
+                return True
     return False

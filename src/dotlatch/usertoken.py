@@ -6,7 +6,7 @@ Needs identity.py and proofs.py; login.py loads it::
     token.is_authenticated, token.user_id, token.display_name, token.state
     'pump' in token.scopes, 'pump' in token
 """
-from .identity import get, user_id
+from .identity import get, name_of, scope_list, user_id
 from .proofs import ANONYMOUS
 
 TYPE_CHECKING = False
@@ -56,13 +56,12 @@ class UserToken:
         """The user's ``display_name`` or ``name``, or else the id; ``''`` for nobody."""
         if self.is_anonymous:
             return ''
-        return str(get(self.user, 'display_name') or get(self.user, 'name') or user_id(self.user))
+        return str(get(self.user, 'display_name') or name_of(self.user))
 
     @property
     def scopes(self) -> 'list[str]':
         """What the user may do."""
-        scopes = (() if self.is_anonymous else get(self.user, 'scopes')) or ()
-        return scopes.split(' ') if isinstance(scopes, str) else list(scopes)
+        return scope_list(None if self.is_anonymous else get(self.user, 'scopes'))
 
     def __contains__(self, scope: str) -> bool:
         return scope in self.scopes

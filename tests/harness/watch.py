@@ -71,13 +71,19 @@ def learn_password(text):
 
 def secret_in(text):
     for mark in MARKS:
-        if mark in text:
-            start = text.find(mark)
-            return text[start:start + _HEAD]
+        start = text.find(mark)
+        while start >= 0:
+            if start == 0 or not is_of_word(text[start - 1]):  # a random id may have a mark in its middle
+                return text[start:start + _HEAD]
+            start = text.find(mark, start + 1)
     for secret in _known:
         if secret[:_HEAD] in text:
             return secret[:_HEAD]
     return None
+
+
+def is_of_word(character):
+    return character.isalpha() or character.isdigit() or character in '-_'
 
 
 def masked(text, secret):

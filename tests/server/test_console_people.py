@@ -256,7 +256,9 @@ def test_who_is_added_switched_off_or_logged_out_is_so_in_every_process(start_co
         admin.post("/people/stop")
         admin.post("/people/switch", data={"id": id_of(admin, "anna")})
         assert {with_cookies(console, hers).status_code for _ in range(12)} == {302}
-        assert {log_in(anna, HERS, username="anna").status_code for _ in range(6)} == {401}
+        # The counts of failures are each process's own, and one that found a file begins near its first wait: 429.
+        answers = {log_in(anna, HERS, username="anna").status_code for _ in range(6)}
+        assert 401 in answers and answers <= {401, 429}
 
 
 # --- a console that lacks files -------------------------------------------------------------------
