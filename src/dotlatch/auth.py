@@ -18,7 +18,7 @@ from microdot.microdot import HTTPException
 
 from . import http
 from .identity import as_user, has_second_factor, is_active
-from .portable import b64_decode, call, deny_websocket, is_token68, is_word, utf8, warn_once
+from .portable import b64_decode, call, deny_websocket, has_controls, is_token68, is_word, utf8, warn_once
 from .protect import Protector, refusal
 
 TYPE_CHECKING = False
@@ -233,7 +233,7 @@ class BasicAuth(BaseAuth):
         except ValueError:
             return None
         name, colon, password = pair.partition(':')
-        if not colon or min(sent) < 32 or b'\x7f' in sent:  # RFC 7617 section 2 has no control characters
+        if not colon or has_controls(sent):  # RFC 7617 section 2 has none
             return None
         return name, password
 

@@ -25,7 +25,7 @@ from . import digestheader, http
 from .auth import BaseAuth, quoted_string
 from .identity import get
 from .nonces import GOOD, STALE, Nonces
-from .portable import MICROPYTHON, call, compare_digest, random_bytes, warn_once
+from .portable import MICROPYTHON, call, compare_digest, has_controls, random_bytes, warn_once
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -89,6 +89,8 @@ class DigestAuth(BaseAuth):
     :param algorithms: those that are offered, the best first: ``'SHA-256'``, and for old clients ``'MD5'`` or
         ``'SHA-512-256'``. ValueError for one that this Python's hashlib has not.
     :param nonce_seconds: how long a nonce may be used. Clients take a new one by themselves.
+    :param nonces: where several processes keep them, such as :class:`~dotlatch.server.redis_nonces.RedisNonces`, in
+        place of ``nonce_seconds`` and ``max_nonces``.
     :param max_nonces: how many may be in use at once: about so many clients. On a board 32, with about 80 bytes each.
     :param error_status: the status of a refusal. A header that is malformed is a 400.
     :param allow_http: see :class:`dotlatch.auth.BaseAuth`; so are ``throttle`` and ``events``. Plain HTTP is what
@@ -100,7 +102,7 @@ class DigestAuth(BaseAuth):
     def __init__(self, realm: str = 'Please login', algorithms: 'tuple[str, ...]' = ('SHA-256',),
                  nonce_seconds: int = 300, max_nonces: int = MAX_NONCES, error_status: int = 401,
                  allow_http: 'bool | None' = True, throttle: 'Throttle | None' = None, events: 'Any' = None,
-                 allow_one_factor: bool = False) -> None:
+                 allow_one_factor: bool = False, nonces: 'Any' = None) -> None:
         super().__init__(error_status, allow_http, throttle, events)
         self.allow_one_factor = allow_one_factor
         if not algorithms or isinstance(algorithms, str):
@@ -109,7 +111,8 @@ class DigestAuth(BaseAuth):
         self.algorithms = tuple(algorithms)
         self._hashes = {algorithm.encode(): _hash(algorithm) for algorithm in self.algorithms}
         self._nobody = {name: _hex(self._hashes[name], random_bytes(16)) for name in self._hashes}
-        self._nonces = Nonces(nonce_seconds, max_nonces)
+        self._is_shared = nonces is not None  # then its methods wait for a server
+        self._nonces: 'Any' = nonces or Nonces(nonce_seconds, max_nonces)
         self._realm = quoted_string(realm)
         self._find_username: 'Callable[..., Any] | None' = None
 
@@ -135,6 +138,8 @@ class DigestAuth(BaseAuth):
         if proven is not None and proven[0] is self:  # a guard has asked, and asking again would be a replay
             return proven[1]
         g._digest = g._digest_bad = g._digest_stale = None
+        if self._is_shared:
+            await self._asked(request, self._nonces.ready())
         try:
             g._digest = self._read(request)
         except ValueError:
@@ -202,6 +207,8 @@ class DigestAuth(BaseAuth):
                 request.g._why = self, 'password', user
             return None
         verdict = self._nonces.use(nonce.decode(), int(nc, 16))
+        if self._is_shared:
+            verdict = await self._asked(request, verdict)
         if verdict is not GOOD:
             request.g._why = self, 'replay', user
             if verdict is STALE:
@@ -214,6 +221,12 @@ class DigestAuth(BaseAuth):
             proof.decode(), cnonce.decode(), nc.decode())
         http.on_response(request, _inform)
         return user
+
+    async def _asked(self, request: 'Any', work: 'Any') -> 'Any':
+        try:
+            return await work
+        except OSError as error:
+            http.unavailable(request, error)
 
     def _ha1(self, user: 'Any', algorithm: bytes) -> bytes:
         """Return the user's H(A1), or ``b''`` when there is none of this realm and algorithm."""
@@ -264,7 +277,7 @@ def _username(given: 'dict[bytes, bytes]') -> str:
     else:
         name = given.get(b'username', b'').decode()
     sent = name.encode()
-    if not sent or min(sent) < 32 or b'\x7f' in sent:
+    if not sent or has_controls(sent):
         raise ValueError('no name')
     return name
 

@@ -13,7 +13,7 @@ from microdot.microdot import HTTPException
 
 from . import http
 from .auth import any_of
-from .portable import deny_websocket, utf8, warn_once
+from .portable import deny_websocket, has_controls, utf8, warn_once
 from .protect import Protector, refusal
 
 TYPE_CHECKING = False
@@ -234,7 +234,7 @@ def plain_path(request: 'Any') -> str:
 
 
 def _is_plain(path: bytes) -> bool:
-    if path[:1] != b'/' or min(path) < 32 or b'\x7f' in path or b'\\' in path or b'//' in path or b'/;' in path:
+    if path[:1] != b'/' or has_controls(path) or b'\\' in path or b'//' in path or b'/;' in path:
         return False
     if b'\xef\xbf\xbd' in path:  # what ASGI servers make of bytes that are no UTF-8
         return False

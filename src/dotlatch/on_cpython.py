@@ -61,6 +61,14 @@ def utf8(data: bytes) -> str:
     return data.decode()
 
 
+_CONTROLS = bytes(range(32)) + b'\x7f'
+
+
+def has_controls(data: bytes) -> bool:
+    """Tell whether there is an ASCII control character in ``data``, which is not empty."""
+    return len(data.translate(None, _CONTROLS)) < len(data)
+
+
 def is_word(text: str) -> bool:
     """Tell whether all of the text is printable ASCII without a space."""
     return text.isascii() and text.isprintable() and ' ' not in text

@@ -33,6 +33,7 @@ if TYPE_CHECKING or not MICROPYTHON:
     from .on_cpython import compare_digest as compare_digest
     from .on_cpython import deny_websocket as deny_websocket
     from .on_cpython import file_version as file_version
+    from .on_cpython import has_controls as has_controls
     from .on_cpython import in_thread as in_thread
     from .on_cpython import inner_of as inner_of
     from .on_cpython import is_word as is_word
@@ -65,6 +66,7 @@ else:
         caller,
         compare_digest,
         deny_websocket,
+        has_controls,
         in_thread,
         inner_of,
         is_plain,
