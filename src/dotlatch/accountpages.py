@@ -9,7 +9,7 @@ All of them need a password that was typed lately, see :meth:`dotlatch.login.Log
 """
 from microdot import redirect
 
-from . import formlogin, http, tokens
+from . import entry, formlogin, http, tokens
 from .identity import as_user, has_second_factor, is_active, name_of, stamp, user_id
 from .origin import quote
 from .portable import CLOCK_FLOOR, call
@@ -51,7 +51,7 @@ class AccountPages:
         self.context: 'dict[str, Any]' = {'account_url': url, 'min_length': min_length}
         fresh = login.fresh
         app = pages.app
-        app.get(url)(fresh(self._account))
+        app.get(pages.route(url))(fresh(self._account))
         app.post(self._below('end_url', '/end'))(fresh(self._end))
         if hasattr(self.users, 'change_password'):
             address = self._below('password_url', '/password')
@@ -67,7 +67,7 @@ class AccountPages:
 
     def _below(self, name: str, path: str) -> str:
         self.context[name] = self.url + path
-        return self.url + path
+        return self.pages.route(self.url + path)
 
     async def _show(self, request: 'Any', page: str, status: int = 200, **context: 'Any') -> 'Any':
         for name in self.context:
@@ -123,7 +123,7 @@ class AccountPages:
             proven[AT_CODE] = mark()
         data = {name: session[name] for name in session if name not in OURS + (_PENDING,)}
         left = min(tokens.left(session._claims or {}), ext.max_age)  # a clock set back makes nothing last longer
-        self.login._begin(request, user, proven, data, left, None, stamped)
+        entry.begin(self.login, request, user, proven, data, left, None, stamped)
         await self._tidy(request, user)
 
     async def _tidy(self, request: 'Any', user: 'Any') -> None:
@@ -155,10 +155,10 @@ class AccountPages:
         except OSError as error:
             http.unavailable(request, error)
         lists: 'dict[str, list[Any]]' = {'session': [], 'remember': []}
-        for entry in entries[:MAX_SHOWN]:
-            lists['remember' if entry.get('kind') == 'remember' else 'session'].append({
-                'id': entry['id'], 'client': browser(entry['client'] or ''), 'source': entry['source'],
-                'began': ago(entry['iat']), 'used': ago(entry['seen']), 'here': entry['id'] in here})
+        for one in entries[:MAX_SHOWN]:
+            lists['remember' if one.get('kind') == 'remember' else 'session'].append({
+                'id': one['id'], 'client': browser(one['client'] or ''), 'source': one['source'],
+                'began': ago(one['iat']), 'used': ago(one['seen']), 'here': one['id'] in here})
         return {'listed': True, 'sessions': lists['session'], 'devices': lists['remember'],
                 'more': max(0, len(entries) - MAX_SHOWN)}
 

@@ -1,6 +1,7 @@
 """HTTP authentication: Basic (RFC 7617) and Bearer or any other token (RFC 6750), read strictly.
 
-Needs portable.py, origin.py, onepiece.py, http.py, identity.py and protect.py; attempts.py to tell of those that fail::
+Needs portable.py, onepiece.py, http.py, identity.py and protect.py; refusals.py and visitor.py, anyof.py for
+:func:`any_of`, and attempts.py to tell of those that fail::
 
     auth = BasicAuth(realm='Greenhouse')
 
@@ -294,100 +295,17 @@ class TokenAuth(BaseAuth):
         return is_token68(text) if self._has_scheme else is_word(text) and text != ''
 
 
-# --- several ways ---------------------------------------------------------------------------------
-
-class AnyOf(Protector):
-    """Several authenticators as one: the first that finds a user has it. See :func:`any_of`."""
-    is_several = True
-
-    def __init__(self, authenticators: 'tuple[Any, ...]') -> None:
-        self.authenticators: 'list[Any]' = []
-        for authenticator in authenticators:
-            if not isinstance(authenticator, Protector):
-                raise TypeError('an authenticator is one such as BasicAuth(), not ' + repr(authenticator))
-            self.authenticators += getattr(authenticator, 'authenticators', None) or [authenticator]
-        if not authenticators:
-            raise ValueError('name the authenticators, such as any_of(login, token)')
-        self.error_callback: 'Callable[..., Any] | None' = None
-
-    def errorhandler(self, f: 'Callable[..., Any]') -> 'Callable[..., Any]':
-        """Decorator for a callback that takes the request and returns the response of a refusal."""
-        self.error_callback = f
-        return f
-
-    async def identify(self, request: 'Any') -> 'Any':
-        """Return the user that the first authenticator finds, or ``None``."""
-        for authenticator in self.authenticators:
-            user = await authenticator.identify(request)
-            if user is not None:
-                request.g._authenticator = authenticator
-                return user
-        return None
-
-    def challenge(self, request: 'Any') -> str:
-        """Have a 401 carry all challenges, in order, and return the last."""
-        for authenticator in self.authenticators[:-1]:
-            http.challenge(request, authenticator.challenge(request))
-        return str(self.authenticators[-1].challenge(request))
-
-    def is_tried(self, request: 'Any') -> bool:
-        """Tell whether the request carries credentials of any kind."""
-        return any(authenticator.is_tried(request) for authenticator in self.authenticators)
-
-    async def refuse(self, request: 'Any', args: 'tuple[Any, ...]') -> 'Any':
-        """Send people to the form, where there is one, unless they tried another way; else a 401 with all challenges.
-
-        A session is no such way: one that has ended is why the form is needed.
-        """
-        if http.wants_page(request):
-            form = None
-            for authenticator in self.authenticators:
-                if hasattr(authenticator, 'login_url'):
-                    form = form or authenticator
-                elif authenticator.is_tried(request):
-                    form = None
-                    break
-            if form is not None:
-                return await form.refuse(request, args)
-        http.challenge(request, self.challenge(request))
-        await deny_websocket(request, 401, args)
-        return refusal(await call(self.error_callback, request) if self.error_callback else None, 401)
-
-    async def forbid(self, request: 'Any', args: 'tuple[Any, ...]', scopes: 'tuple[str, ...]') -> 'Any':
-        """Answer who is known and may not, in the words of the way that this user came."""
-        return await request.g._authenticator.forbid(request, args, scopes)
-
-
-def any_of(*authenticators: 'Any') -> AnyOf:
-    """Return a decorator for routes that take any of these ways to prove a name, tried in this order::
-
-        auth = any_of(login, token, basic)
-
-        @app.get('/state')
-        @auth.requires('read')
-        async def state(request):
-            return {'user': request.g.current_user.name}
-
-    A person who tries no other way is sent to the login form, if ``Login`` is among them. Everyone else gets a 401 that
-    names all of them, each in a line of its own. Browsers show their own dialogue for Basic and Digest, even for a
-    ``fetch()``: ``BasicAuth(scheme='xBasic')`` keeps them from it.
-    """
-    return AnyOf(authenticators)
-
-
-async def authenticate(request: 'Any', authenticators: 'Any') -> 'Any':
-    """Return the user whom the first of these authenticators finds, or ``None``; it is ``request.g.current_user`` too.
-    """
-    user = await AnyOf(tuple(authenticators))._find_user(request)
-    request.g.current_user = user
-    return user
-
-
 if TYPE_CHECKING:
+    from .anyof import AnyOf as AnyOf
+    from .anyof import any_of as any_of
+    from .anyof import authenticate as authenticate
     from .keyauth import APIKeyAuth as APIKeyAuth
 else:
     def __getattr__(name):
-        # Its file is loaded by those who have API keys.
+        # Their files are loaded by those who have several ways in, or API keys.
+        if name in ('any_of', 'AnyOf', 'authenticate'):
+            from . import anyof
+            return getattr(anyof, name)
         if name != 'APIKeyAuth':
             raise AttributeError(name)
         from . import keyauth

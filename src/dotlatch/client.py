@@ -5,7 +5,7 @@ the same network: this slows a thief down, and no more.
 """
 from hashlib import sha256
 
-from . import cookies, http
+from . import cookies, entry, http
 from .portable import b64url_bytes, compare_digest
 from .proofs import FRESH, REMEMBERED, came_of
 from .session import session_of
@@ -39,7 +39,7 @@ async def check(login: 'Login', request: 'Any', user: 'Any') -> 'Any':
         parent = came_of(session)
         session.delete()
         if parent is not None or cookies.is_sent(request, login.remember_name):
-            await login._remember_me().forget(request, parent)
+            await entry.forget(login, request, parent)
         return None
     request.g._is_doubtful = True
     if request.g.login_state == FRESH:

@@ -1,6 +1,6 @@
 """Cookies read one way on every server, and written as RFC 6265bis wants them.
 
-Needs portable.py, origin.py and http.py::
+Needs portable.py, onepiece.py and http.py; origin.py at a refusal::
 
     from dotlatch import cookies
 
@@ -10,7 +10,6 @@ Needs portable.py, origin.py and http.py::
 from microdot import Request
 
 from . import http
-from .origin import quote
 from .portable import is_word, warn_once
 
 TYPE_CHECKING = False
@@ -210,6 +209,7 @@ class CookieTransport:
 
     def challenge(self, login_url: str) -> str:
         """Return what a 401 says of the way in (draft-broyer-http-cookie-auth)."""
+        from .origin import quote  # at a refusal only
         return 'Cookie realm="login", form-action="%s"' % quote(login_url, b'?=&')
 
 

@@ -1,6 +1,6 @@
 """Everything locked unless opened: one guard in front of a whole app, its mounted apps included.
 
-Needs portable.py, http.py, protect.py and auth.py, with what those need::
+Needs portable.py, http.py, protect.py and anyof.py, with what those need::
 
     Guard(app, any_of(login, token), exclude=['/static/*', '/health'])
 
@@ -12,7 +12,7 @@ from microdot import Response, abort
 from microdot.microdot import HTTPException
 
 from . import http
-from .auth import any_of
+from .anyof import any_of
 from .portable import deny_websocket, has_controls, utf8, warn_once
 from .protect import Protector, refusal
 

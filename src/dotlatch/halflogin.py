@@ -7,7 +7,7 @@ In between, the session holds whose password it was and nothing else, for five m
 """
 from microdot import abort, redirect
 
-from . import formlogin, http
+from . import entry, formlogin, http
 from .identity import has_second_factor, is_same_id, name_of, stamp, user_id
 from .origin import quote, safe_next, with_query
 from .proofs import AT_CODE, CODE, IMPERSONATOR, came_of, mark, proofs
@@ -37,8 +37,8 @@ async def begin(login: 'Login', request: 'Any', user: 'Any', stamped: str, prove
     session['_half'] = {'id': user_id(user), 'stamp': stamped, 'days': days, 'data': data}
     session.update(proven)
     ext.renew(session, HALF_AGE, parent)
-    login._save(request, session)
-    login._forget_user(request)
+    entry.save(login, request, session)
+    entry.forget_user(login, request)
     login.tell('half_login', request, user)
     return _to_form(request, login.second_factor_url)
 
@@ -79,7 +79,7 @@ async def enter(login: 'Login', request: 'Any', code: 'str | None', days: int, r
     proven[AT_CODE] = mark()
     if half is not None:
         waiting = session['_half']
-        await login._establish(request, who, stamped, proven, waiting['data'], waiting['days'], method)
+        await entry.establish(login, request, who, stamped, proven, waiting['data'], waiting['days'], method)
     else:
         session.update(proven)
         session.regenerate()

@@ -1,16 +1,16 @@
 """What dotlatch asks of a request and adds to a response, whichever server and whichever way Microdot ends it.
 
-Needs portable.py, origin.py and onepiece.py::
+Needs portable.py and onepiece.py. What visitor.py and refusals.py have is found here too, and loaded when somebody asks
+for it::
 
     from dotlatch.http import on_response
 
     on_response(request, add_header)   # add_header(request, response), after abort() too
 """
-from microdot import Response, abort
+from microdot import Response
 
 from .onepiece import in_one_piece
-from .origin import quote
-from .portable import MICROPYTHON, Busy, json_value, utf8, warn_once
+from .portable import MICROPYTHON, Busy, warn_once
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from typing import Any
 
 MAX_CREDENTIALS = 4096  # characters of a header that are looked at
-_IPV4 = bytes(10) + b'\xff\xff'  # before an IPv4 address, on a socket for both
 AMBIENT = ('basic', 'digest', 'negotiate', 'ntlm')  # schemes that browsers use again unasked, as they send cookies
 
 
@@ -38,17 +37,6 @@ def is_built_in(request: 'Any') -> bool:
     return not hasattr(request, 'asgi_scope') and not hasattr(request, 'environ')
 
 
-def url_as_sent(request: 'Any') -> str:
-    """Return path and query with the path percent-encoded, as a link to this page would have it.
-
-    ASGI and WSGI hand the path out decoded, line ends and all, and the query as it was sent.
-    """
-    if is_built_in(request):
-        return str(request.url)
-    query = request.query_string
-    return quote(request.path) + ('?' + query if query else '')
-
-
 def is_websocket(request: 'Any') -> bool:
     """Tell whether the request asks for a WebSocket, under ASGI or with an Upgrade header (RFC 6455 section 4.1)."""
     scope = getattr(request, 'asgi_scope', None)
@@ -56,39 +44,6 @@ def is_websocket(request: 'Any') -> bool:
         return bool(scope['type'] == 'websocket')
     upgrade = request.headers.get('Upgrade')
     return upgrade is not None and 'websocket' in upgrade.lower()
-
-
-def wants_page(request: 'Any') -> bool:
-    """Tell whether a redirect to a form would help: a person's browser asks for a page. So may who takes anything.
-
-    WebSocket, EventSource, fetch() and JSON clients would only follow it to some HTML they cannot use.
-    """
-    headers = request.headers
-    if is_websocket(request) or headers.get('X-Requested-With'):
-        return False
-    if headers.get('Sec-Fetch-Mode', 'navigate') != 'navigate' or 'json' in (request.content_type or ''):
-        return False
-    accept = headers.get('Accept', '*/*')
-    return 'text/html' in accept or accept.startswith('*/*')
-
-
-def source(request: 'Any') -> str:
-    """Return the network that a request comes from: its IPv4 address or the first half of its IPv6 address."""
-    address = request.client_addr
-    if isinstance(address, (bytes, bytearray)):  # a sockaddr, on MicroPython's unix port
-        at = 4
-        if address[0] == 10:  # IPv6
-            if bytes(address[8:20]) != _IPV4:
-                return ':'.join(['%x' % (address[i] << 8 | address[i + 1]) for i in (8, 10, 12, 14)])
-            at = 20
-        return '.'.join([str(b) for b in address[at:at + 4]])
-    host = str(address[0]) if address else ''
-    if ':' not in host:
-        return host
-    if '.' in host and host[:7].lower() == '::ffff:':  # an IPv4 address, on a socket for both
-        return host[7:]
-    groups = host.split('::')[0].split(':')[:4]  # zeros stand between '::' and the end of these
-    return ':'.join(groups + ['0'] * (4 - len(groups))) if '::' in host else ':'.join(groups)
 
 
 # --- credentials ----------------------------------------------------------------------------------
@@ -135,6 +90,11 @@ def hook(app: 'Any') -> None:
         handlers.remove(_finish)
     handlers.append(_finish)
     app.error_handlers.setdefault(Busy, _busy)
+    if not MICROPYTHON:
+        from .portable import server_problem
+        problem = server_problem(app)
+        if problem:
+            warn_once(problem)
 
 
 def ask_first(app: 'Any', rank: int, f: 'Callable[[Any], Any]') -> None:
@@ -186,68 +146,23 @@ def no_store(response: 'Any') -> None:
         response.headers['Cache-Control'] = 'no-store'
 
 
-def challenge(request: 'Any', value: str, status: int = 401) -> None:
-    """Have a 401, or a 403, carry this challenge in WWW-Authenticate (RFC 9110 section 11.6.1), whoever makes its page.
-    """
-    g = request.g
-    g._challenges = getattr(g, '_challenges', ()) + (value,) if status == 401 else (value,)
-    g._challenge_status = (400, 401) if status == 401 else (status,)
-    on_response(request, _add_challenges)
-
-
-def _add_challenges(request: 'Any', response: 'Any') -> None:
-    if response.status_code in request.g._challenge_status:
-        no_store(response)
-        if 'WWW-Authenticate' not in response.headers:
-            # A line for each: browsers take the first that they know, but of one line some take the last.
-            challenges = list(request.g._challenges)
-            response.headers['WWW-Authenticate'] = challenges if len(challenges) > 1 else challenges[0]
-
-
-def too_many(request: 'Any', wait: int) -> None:
-    """Answer with 429 (RFC 6585 section 4): the client may come back after ``wait`` seconds."""
-    request.g._retry_after = wait
-    on_response(request, _add_retry_after)
-    abort(429, 'Too many attempts')
-
-
-def unavailable(request: 'Any', error: Exception) -> None:
-    """Answer with 503: what knows who may enter cannot be asked now, so nobody does."""
-    if not isinstance(error, Busy):
-        warn_once('credentials could not be checked: ' + type(error).__name__)
-    request.g._retry_after = 2
-    on_response(request, _add_retry_after)
-    abort(503, 'Try again in a moment')
-
-
-def is_unavailable(error: Exception) -> bool:
-    """Tell whether the error says that no guess was judged. Any other may be how a callback says that one was wrong."""
-    return isinstance(error, OSError) or getattr(error, 'status_code', 0) == 503
-
-
-def _add_retry_after(request: 'Any', response: 'Any') -> None:
-    if response.status_code in (429, 503):
-        response.headers['Retry-After'] = str(request.g._retry_after)
-
-
-# --- bodies ---------------------------------------------------------------------------------------
-
-def form(request: 'Any') -> 'dict[str, str]':
-    """Return the fields of an urlencoded or JSON body, the first of each name; ends in a 400 for anything else.
-
-    ``request.form`` raises in the handler when a client sends bytes that are no UTF-8 or an escape that is none.
-    """
-    fields: 'dict[str, str]' = {}
-    try:
-        given = request.form
-        if given is None and 'json' in (request.content_type or ''):
-            given = json_value(request.body) if request.body else {}
-        for name in given or ():
-            value = given[name]
-            if isinstance(value, bytes):  # empty: what Microdot makes of a name alone
-                value = ''
-            utf8((name + value).encode())  # no string, or none that UTF-8 has a form for
-            fields[name] = value
-    except Exception:  # whatever a parser says of bytes from outside
-        abort(400, 'Bad form')
-    return fields
+if TYPE_CHECKING:
+    from .refusals import challenge as challenge
+    from .refusals import is_unavailable as is_unavailable
+    from .refusals import too_many as too_many
+    from .refusals import unavailable as unavailable
+    from .visitor import form as form
+    from .visitor import source as source
+    from .visitor import url_as_sent as url_as_sent
+    from .visitor import wants_page as wants_page
+else:
+    def __getattr__(name):
+        # What no request with a session needs is loaded by the first that does.
+        if name in ('challenge', 'too_many', 'unavailable', 'is_unavailable'):
+            from . import refusals as found
+        elif name in ('source', 'form', 'wants_page', 'url_as_sent'):
+            from . import visitor as found
+        else:
+            raise AttributeError(name)
+        f = globals()[name] = getattr(found, name)
+        return f

@@ -16,7 +16,7 @@ Needs what login.py needs, whose ``impersonation`` it is::
 """
 from microdot import abort
 
-from . import tokens
+from . import entry, tokens
 from .identity import get, is_active, scope_list, stamp, user_id
 from .portable import call
 from .proofs import ANONYMOUS, FRESH, IMPERSONATOR, came_of, proofs
@@ -91,8 +91,8 @@ class Impersonation:
         left = tokens.left(session._claims or {}) + behind['left']
         # In another client's hands (client.py) it proves nothing.
         proven = {} if getattr(request.g, '_is_doubtful', False) else behind['proven']
-        login._begin(request, request.g.original_user, proven, {}, max(1, min(left, ext.max_age)), came_of(session),
-                     behind['stamp'])
+        max_age = max(1, min(left, ext.max_age))
+        entry.begin(login, request, request.g.original_user, proven, {}, max_age, came_of(session), behind['stamp'])
 
     async def check(self, login: 'Login', request: 'Any', user: 'Any') -> 'Any':
         """Return the user who is acted for, as long as who is really there may; ``None`` and an ended session else."""
@@ -119,7 +119,7 @@ class Impersonation:
         session['_user_id'] = user_id(user)
         session['_stamp'] = stamp(user, ext.keys[0])
         ext.renew(session, max_age, parent, user_id(actor))  # in the list of whose it really is
-        login._save(request, session)
+        entry.save(login, request, session)
 
     def _has_scope(self, actor: 'Any') -> bool:
         return self.scope is None or self.scope in scope_list(get(actor, 'scopes'))

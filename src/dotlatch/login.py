@@ -1,9 +1,10 @@
 """A login form's other half: who is logged in, what was proven and when, and the way to the form and back.
 
 Needs portable.py, strictjson.py, tokens.py, revoked.py, origin.py, cookies.py, http.py, identity.py, proofs.py,
-protect.py and session.py. What only some programs use is loaded by those: formlogin.py for :meth:`Login.login`,
-halflogin.py and trusted.py for second factors, remember.py or series.py for logins that outlive the browser's session,
-client.py for ``protection``, impersonation.py and usertoken.py::
+protect.py and session.py; entry.py, loaded when somebody logs in or out, and wayin.py, for who is not let in. What only
+some programs use is loaded by those: formlogin.py for :meth:`Login.login`, halflogin.py and trusted.py for second
+factors, remember.py or series.py for logins that outlive the browser's session, client.py for ``protection``,
+impersonation.py and usertoken.py::
 
     login = Login(users=users)   # beside Session(app, secret_key=...)
 
@@ -18,14 +19,13 @@ client.py for ``protection``, impersonation.py and usertoken.py::
     async def index(request):
         return 'Hello, ' + request.g.current_user.name
 """
-from microdot import abort, redirect
+from microdot import redirect
 
 from . import cookies, http
-from .identity import as_user, get, has_second_factor, is_active, is_same_id, stamp, stamp_key, user_id
-from .origin import quote, safe_next, with_query
-from .portable import call, deny_websocket, now, wraps
+from .identity import as_user, is_active, stamp_key
+from .portable import call, now, wraps
 from .proofs import ANONYMOUS as ANONYMOUS
-from .proofs import AT_CODE, AT_PASSWORD, CODE, OURS, PASSWORD, age, came_of, mark, proofs
+from .proofs import AT_CODE, AT_PASSWORD, CODE, PASSWORD, age
 from .proofs import FRESH as FRESH
 from .proofs import IMPERSONATOR as IMPERSONATOR
 from .proofs import REMEMBERED as REMEMBERED
@@ -41,6 +41,7 @@ if TYPE_CHECKING:
 
     from .session import Session, SessionDict
     from .usertoken import UserToken
+
 
 class Login(Protector):
     """User login.
@@ -130,123 +131,13 @@ class Login(Protector):
         :raises ValueError: when the user is not active.
         :raises RuntimeError: when the user has a second factor and this ``Login`` has none.
         """
-        if not is_active(user):
-            raise ValueError('a user who is not active cannot log in')
-        ext = session_of(request)
-        # As it was when the password was: one that changes during the waits below ends this session too.
-        stamped = stamp(user, ext.keys[0])
-        session = await ext.load(request)
-        days = None if remember is None else _days(remember)
-        known = await self.get_current_user(request) if '_user_id' in session else None
-        identity = user_id(user)
-        is_own = is_same_id(session.get('_user_id', identity), identity) and '_actor' not in session
-        is_same = known is not None and is_own and await self._goes_on(request, ext, session)
-        # What another client has proven is not proven here, see client.py.
-        proven = proofs(session) if is_same and not getattr(request.g, '_is_doubtful', False) else {}
-        data = {name: session[name] for name in session if name not in OURS and (is_same or (is_own and name in keep))}
-        if days is None and not is_same:
-            days = 0
-        proven[AT_PASSWORD] = mark()
-        if has_second_factor(user) and AT_CODE not in proven:
-            if self.second is None:
-                raise RuntimeError('this user has a second factor: give Login(second_factor=SecondFactor(users, ...))')
-            from . import halflogin, trusted  # loaded by those who have second factors
-            if not trusted.is_trusted(request, user):
-                return await halflogin.begin(self, request, user, stamped, proven, data, days)
-        await self._establish(request, user, stamped, proven, data, days, PASSWORD)
-        return redirect(safe_next(request.args.get('next'), redirect_url))
-
-    async def _goes_on(self, request: 'Any', ext: 'Session', session: 'SessionDict') -> bool:
-        """Tell whether a session is somebody's still: a password takes time, in which others may have ended it."""
-        user, _ = await self._load(request, ext, session['_user_id'], session.get('_stamp', ''))
-        return user is not None and await ext.is_there(session)
-
-    async def _establish(self, request: 'Any', user: 'Any', stamped: str, proven: 'dict[str, int]',
-                         data: 'dict[str, Any]', days: 'int | None', method: str) -> None:
-        """Begin the session of a user who has proven all that is needed, and remember it for so many days.
-
-        :param stamped: the user's stamp at the time of the proof.
-        """
-        parent = came_of(session_of(request).get(request))
-        if days is not None:
-            if parent is not None or self._may_be_remembered(request):
-                await self._remember_me().forget(request, parent)
-            parent = await self._remember_me().issue(request, user, stamped, days) if days else None
-        try:
-            self._begin(request, user, proven, data, None, parent, stamped)
-        except Exception:  # no room for what was kept: then nothing is remembered either
-            if days:
-                await self._remember_me().forget(request, parent)
-            raise
-        self.tell('login', request, user, method=method)
-
-    def _begin(self, request: 'Any', user: 'Any', proven: 'dict[str, int]', data: 'dict[str, Any]',
-               max_age: 'int | None', parent: 'list[Any] | None', stamped: 'str | None' = None) -> None:
-        ext = session_of(request)
-        session = ext.get(request)
-        session.clear()
-        session.update(data)
-        session['_user_id'] = user_id(user)
-        session.update(proven)
-        self._sign(ext, session, user, stamped)
-        if self.protection is not None:
-            from . import client  # loaded by those who ask for it
-            session['_client'] = client.digest(self, request)
-            request.g._is_doubtful = False
-        ext.renew(session, max_age, parent, user_id(user))
-        self._save(request, session)
-        request.g.original_user = None
-        request.g._login_user = request.g.current_user = user
-        request.g.login_state = self._state(session)
-
-    def _save(self, request: 'Any', session: 'SessionDict') -> None:
-        """Save a session that has just begun; where that cannot be, nobody is logged in."""
-        try:
-            session.save()
-        except Exception as error:
-            session.delete()
-            if isinstance(error, RuntimeError):  # a codec that signs none: the cookie is for who has begun it to clear
-                session.token = None
-            self._forget_user(request)
-            raise
-
-    def _sign(self, ext: 'Session', session: 'dict[str, Any]', user: 'Any', stamped: 'str | None' = None) -> None:
-        written = stamp(user, ext.keys[0]) if stamped is None else stamped
-        if written:
-            session['_stamp'] = written
+        from . import entry
+        return await entry.log_in(self, request, user, remember, redirect_url, keep)
 
     async def logout_user(self, request: 'Any') -> None:
         """Log the visitor out: session and remember-me cookie go, and copies of them are worth nothing."""
-        ext = session_of(request)
-        session = await ext.load(request)
-        user = await self._leaving(request) if '_user_id' in session and self.events is not None else None
-        parent = came_of(session)
-        ext.delete(request)
-        await ext.end_now(session)
-        # A cookie with a path of its own does not come along: what it has begun still names it.
-        if parent is not None or self._may_be_remembered(request):
-            await self._remember_me().forget(request, parent)
-        if user is not None:
-            self.tell('logout', request, user)
-        self._forget_user(request)
-
-    async def _leaving(self, request: 'Any') -> 'Any':
-        try:
-            return await self.get_current_user(request)
-        except Exception:  # it is for the event: a log-out does not wait for who knows the users
-            return None
-
-    def _forget_user(self, request: 'Any') -> None:
-        request.g._login_user = request.g.original_user = None
-        request.g.current_user = self._nobody()
-        request.g.login_state = ANONYMOUS
-
-    def _may_be_remembered(self, request: 'Any') -> bool:
-        return cookies.is_sent(request, self.remember_name) or hasattr(request.g, '_remembered')
-
-    def _remember_me(self) -> 'Any':
-        from . import remember  # loaded by those who use it
-        return remember.RememberMe(self)
+        from . import entry
+        await entry.log_out(self, request)
 
     # --- who is there -----------------------------------------------------------------------------
 
@@ -256,24 +147,28 @@ class Login(Protector):
         if hasattr(g, '_login_user'):
             return g._login_user
         ext = session_of(request)
-        session = ext.get(request) if ext.store is None else await ext.load(request)
+        session = await ext.load(request) if ext.waits else ext.get(request)
         g.login_state = ANONYMOUS
         g.original_user = None
         user = None
         if '_user_id' in session:
             user, is_current = await self._load(request, ext, session['_user_id'], session.get('_stamp', ''))
             if user is not None:
-                if not is_current or session._renew:
-                    self._write_anew(ext, session, user, is_current)
+                # A new key, or a clock that is set now: what says whose it is, and since when, is written anew.
+                if not is_current or (session._renew and BOOT_CLAIM in (session._claims or ()) and now() is not None):
+                    from . import entry
+                    entry.write_anew(ext, session, user, is_current)
                 g.login_state = self._state(session)
                 if '_actor' in session:
                     user = await self.impersonation.check(self, request, user) if self.impersonation else None
                 if self.protection is not None and user is not None:
-                    user = await self._protect(request, user)
+                    from . import client  # loaded by those who ask for it
+                    user = await client.check(self, request, user)
         if user is None:
             g.original_user = None
             if '_half' not in session and cookies.is_sent(request, self.remember_name):
-                user = await self._restore(request, ext)
+                from . import entry
+                user = await entry.restore(self, request, ext)
             if user is None:
                 g.login_state = ANONYMOUS
         g._login_user = user
@@ -286,26 +181,6 @@ class Login(Protector):
     def _nobody(self) -> 'Any':
         return self.anonymous() if callable(self.anonymous) else self.anonymous
 
-    def _write_anew(self, ext: 'Session', session: 'SessionDict', user: 'Any', is_current: bool) -> None:
-        """Have a session say by a new key whose it is, since the old one may go, and the time by the clock, once set.
-        """
-        claims: 'Any' = session._claims
-        by_uptime = BOOT_CLAIM in claims and now() is not None
-        if is_current and not by_uptime:
-            return  # only its time of use is due
-        if not is_current:
-            self._sign(ext, session, user)
-        if by_uptime:
-            session.update(proofs(session))
-        try:
-            session.save()
-        except (ValueError, RuntimeError):  # no room, or a codec that signs none: it holds for now
-            pass
-
-    async def _protect(self, request: 'Any', user: 'Any') -> 'Any':
-        from . import client  # loaded by those who ask for it
-        return await client.check(self, request, user)
-
     async def recheck(self, request: 'Any', user: 'Any') -> 'Any':
         """Return the user of an open WebSocket or event stream who would still be let in, or ``None``.
 
@@ -313,24 +188,6 @@ class Login(Protector):
         """
         request.g._is_look = True
         return await self.get_current_user(request)
-
-    async def _restore(self, request: 'Any', ext: 'Session') -> 'Any':
-        found = await self._remember_me().find(request)
-        if found is None:
-            return None
-        identity, stamped, left, parent = found
-        user, _ = await self._load(request, ext, identity, stamped)
-        if user is not None and not http.is_websocket(request) and not hasattr(request.g, '_is_look'):
-            try:
-                self._begin(request, user, {}, {}, min(left, ext.max_age), parent)
-                if ext.store is not None:
-                    ext.get(request)._origin = parent[0]  # who ends the series while the handler runs ends this too
-            except (ValueError, RuntimeError):  # no room, or a codec that signs none: the next request is like this one
-                pass
-            self.tell('remembered', request, user)
-        if user is not None:
-            request.g.login_state = REMEMBERED
-        return user
 
     async def _load(self, request: 'Any', ext: 'Session', identity: 'Any', stamped: 'Any') -> 'tuple[Any, bool]':
         """Return the user with that id and stamp, or ``None``, and whether the stamp is of the newest key.
@@ -403,23 +260,10 @@ class Login(Protector):
                 return await self.refuse(request, args)
             request.g.current_user = user
             if not self.is_proven(request, factor, max_age):
-                return await self._step_up(request, args, factor, max_age)
+                from . import wayin
+                return await wayin.step_up(self, request, args, factor, max_age)
             return await call(f, request, *args, **kwargs)
         return wrapper
-
-    async def _step_up(self, request: 'Any', args: 'tuple[Any, ...]', factor: str, max_age: 'int | None') -> 'Any':
-        """Have somebody prove more: a person at the form, a program by a 401 (RFC 9470 section 3)."""
-        if request.g.login_state == IMPERSONATOR or (factor == CODE and not has_second_factor(request.g.current_user)):
-            await deny_websocket(request, 403, args)
-            abort(403)
-        if http.wants_page(request):
-            # Another client's session (client.py) is this one's once the password was proven here.
-            by_password = factor == PASSWORD or getattr(request.g, '_is_doubtful', False)
-            return self._send_to(request, self.login_url if by_password else self.second_factor_url, True)
-        challenge = self.challenge(request) + ', error="insufficient_user_authentication"'
-        http.challenge(request, challenge + (', max_age=%d' % max_age if max_age is not None else ''))
-        await deny_websocket(request, 401, args)
-        abort(401)
 
     # --- acting for somebody else -----------------------------------------------------------------
 
@@ -457,8 +301,8 @@ class Login(Protector):
 
         Ends in a 429 for who has to wait.
         """
-        from . import halflogin
-        return await halflogin.enter(self, request, code, _days(trust), redirect_url)
+        from . import entry, halflogin
+        return await halflogin.enter(self, request, code, entry.days_of(trust), redirect_url)
 
     # --- what decorators ask ----------------------------------------------------------------------
 
@@ -482,39 +326,11 @@ class Login(Protector):
         """
         if not http.wants_page(request):
             return await super().refuse(request, args)
-        is_half = '_half' in session_of(request).get(request)
-        return self._send_to(request, self.second_factor_url if is_half else self.login_url)
-
-    def _send_to(self, request: 'Any', target: str, again: bool = False) -> 'Any':
-        url = http.url_as_sent(request)
-        lost = request.method.upper() not in ('GET', 'HEAD')
-        if lost:
-            url = _page_before(request)  # a form's body is lost on the way, and its address may be no page
-        query = ['next=' + quote(url)] if url else []
-        if lost and again:
-            query.append('again=lost')
-        return redirect(with_query(target, '&'.join(query)))
+        from . import wayin
+        return wayin.log_in_first(self, request)
 
     def tell(self, event: str, request: 'Any', user: 'Any' = None, **fields: 'Any') -> None:
         """Tell of a decision: of whom it is, where from, and who is really there."""
-        if self.events is None:
-            return
-        fields['source'] = http.source(request)
-        if user is not None:
-            fields['user'] = user_id(user)
-            fields['name'] = get(user, 'name')
-        actor = getattr(request.g, 'original_user', None)
-        if actor is not None:
-            fields['actor'] = get(actor, 'name') or user_id(actor)
-        self.events.emit(event, **fields)
-
-
-def _days(days: 'bool | int') -> int:
-    return 30 if days is True else int(days)
-
-
-def _page_before(request: 'Any') -> str:
-    """Return path and query of the page of this site that the request was sent from, or ``''``."""
-    host, found, path = request.headers.get('Referer', '').partition('://')[2].partition('/')
-    same = found and host.lower() == request.headers.get('Host', '').lower()
-    return safe_next('/' + path, '') if same else ''
+        if self.events is not None:
+            from . import entry
+            entry.tell(self, event, request, user, **fields)

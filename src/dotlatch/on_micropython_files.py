@@ -57,6 +57,17 @@ def sync(file: 'BinaryIO') -> None:
         os.sync()
 
 
+def message(at: int) -> str:
+    """Return a message of a module that was made smaller for a board: the line that begins there in a file beside it.
+    """
+    try:
+        with open(__file__[:__file__.rfind('/') + 1] + 'messages', 'rb') as file:
+            file.seek(at)
+            return file.readline()[:-1].decode()
+    except OSError:  # it was not copied along
+        return 'message %d of dotlatch/messages' % at
+
+
 def file_version(path: str) -> 'tuple[int, ...] | None':
     """Return ``None``: nobody else writes a board's files."""
     return None

@@ -1,6 +1,7 @@
 """What every way to prove a name has in common: decorators that ask who is there, and what they may do.
 
-Needs portable.py, origin.py, http.py and identity.py. An authenticator of your own is a class with two methods::
+Needs portable.py, onepiece.py, http.py, refusals.py and identity.py. An authenticator of your own is a class with two
+methods::
 
     class ByBadge(Protector):
         async def identify(self, request):

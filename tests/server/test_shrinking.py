@@ -1,0 +1,118 @@
+"""What is done to modules before they are compiled for a board; tests/board/shrunk.py runs the portable tests on it."""
+import ast
+import re
+
+import pytest
+
+from dotlatch.server.board import shrinking
+from dotlatch.server.board.needs import FOLDER, all_modules
+from tests.harness.interpreters import newest_microdot_folder, oldest_microdot_folder
+
+MODULES = all_modules()
+
+
+def source(module):
+    return (FOLDER / f'{module}.py').read_text()
+
+
+def shrunk(module):
+    return shrinking.shrunk(module, source(module))
+
+
+def names(text):
+    found = set()
+    for node in ast.walk(ast.parse(text)):
+        for kind in ('id', 'attr', 'name', 'asname', 'arg'):
+            value = getattr(node, kind, None)
+            if isinstance(value, str):
+                found.add(value)
+    return found
+
+
+def public_interface(text):
+    """Every public function with its parameters, and every public name at the top of a module or class."""
+    found = set()
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            if not node.name.startswith('_') or node.name.startswith('__'):
+                found.add((node.name, *(argument.arg for argument in [*node.args.args, *node.args.kwonlyargs])))
+        elif isinstance(node, ast.ClassDef) and not node.name.startswith('_'):
+            found.add(node.name)
+    return found
+
+
+@pytest.mark.parametrize('module', MODULES)
+def test_public_functions_keep_their_names_and_parameters(module):
+    text = shrunk(module)
+    before = ast.unparse(shrinking.on_a_board_alone(source(module)))
+    assert public_interface(before) <= public_interface(text)
+
+
+def test_what_is_for_a_computer_or_a_type_checker_goes():
+    text = shrunk('session')
+    assert 'Callable' not in text and "'Any'" not in text and '"""' not in text
+    assert 'on_cpython' in source('portable') and 'on_cpython' not in shrunk('portable')
+    assert 'MAX_REVOKED = 64\n' in text
+
+
+def test_types_of_machine_code_stay():
+    assert 'text: ptr8, size: int' in shrunk('viper')
+
+
+def test_a_name_means_the_same_in_every_module():
+    name = shrinking.shared_names()['_claims']
+    assert f'.{name}' in shrunk('session') and f'.{name}' in shrunk('proofs')
+
+
+def test_an_attribute_that_is_asked_for_by_its_name_is_renamed_there_too():
+    name = shrinking.shared_names()['_authenticator']
+    assert f"'{name}'" in shrunk('tickets') and '_authenticator' not in shrunk('tickets')
+
+
+@pytest.mark.parametrize('name', ['_user_id', '_stamp', '_half', '_flashes', '_password'])
+def test_what_stands_in_tokens_files_and_sessions_keeps_its_name(name):
+    assert name not in shrinking.shared_names()
+
+
+def test_two_names_never_become_one():
+    given = shrinking.shared_names()
+    assert len(set(given.values())) == len(given)
+    for module in MODULES:
+        own = shrinking.own_names(module)
+        assert len(set(own.values())) == len(own)
+        assert not set(own.values()) & set(given.values())
+
+
+def test_no_new_name_was_there_before():
+    new = {*shrinking.shared_names().values(), *(name for module in MODULES
+                                                for name in shrinking.own_names(module).values())}
+    for module in MODULES:
+        assert not new & names(source(module)), module
+
+
+def test_no_name_is_one_of_microdots():
+    """On objects of Microdot's ours stand beside its own."""
+    theirs = set()
+    for folder in (newest_microdot_folder(), oldest_microdot_folder()):
+        for path in folder.glob('microdot/*.py'):
+            theirs |= names(path.read_text())
+    assert theirs
+    assert not theirs & set(shrinking.shared_names()), 'add it to MICRODOT'
+    assert not theirs & set(shrinking.shared_names().values())
+
+
+def test_messages_are_kept_word_for_word():
+    lines = shrinking.messages().decode().split('\n')
+    assert 'a list of ended tokens needs room for one' in lines
+    at = int(re.search(r'portable\.message\((\d+)\)', shrunk('revoked'))[1])
+    assert shrinking.messages()[at:].decode().startswith('a list of ended tokens needs room for one\n')
+
+
+@pytest.mark.parametrize('module', ['tokens', 'jsongrammar', 'http', 'digestheader'])
+def test_what_a_stranger_can_cause_reads_no_file(module):
+    assert 'message(' not in shrunk(module)
+
+
+def test_an_apps_own_file_stays_as_it_is():
+    text = 'TYPE_CHECKING = False\n_LIMIT = 3\n\ndef _count(n: int) -> int:\n    return n + _LIMIT\n'
+    assert shrinking.shrunk('main', text) == text
