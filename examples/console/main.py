@@ -7,12 +7,17 @@ console that lacks one of these files lacks what it is for.
 The same files run on a Pico or an ESP32, under MicroPython on a computer, and on CPython with Microdot's own server
 (``python main.py``), uvicorn (asgi.py) or gunicorn (wsgi.py).
 
+At its first start it has no account. It prints a code, and who types that on its page becomes its owner. To have it
+forget the owner and all that it keeps: ``python main.py reset`` on a computer. On a board, hold RESET_PIN to 3.3 V
+while it starts, or say ``mpremote exec "import main; main.reset()"`` and start it anew.
+
 It reads three settings from the environment where there is one: HOST (default 127.0.0.1 on a computer, every address
 on a board), PORT (8000 on a computer, 80 on a board) and CONSOLE_DATA, the folder of its files.
 """
 import gc
 import os
 import sys
+import time
 
 if hasattr(gc, 'threshold'):
     gc.threshold(16384)  # on a board: what importing leaves behind would lie between what stays, and no page would fit
@@ -26,8 +31,8 @@ from dotlatch.files import load_or_create
 from dotlatch.http import form
 from dotlatch.login import Login
 from dotlatch.loginpages import LoginPages
-from dotlatch.passwords import WeakPassword, check_strength
-from dotlatch.portable import b64url_encode, random_bytes, run, uptime_ms
+from dotlatch.passwords import check_strength
+from dotlatch.portable import uptime_ms
 from dotlatch.session import Session
 from dotlatch.throttle import Throttle
 from dotlatch.users import FileUsers
@@ -47,11 +52,17 @@ except ImportError:
 
 STARTED = 0 if machine else uptime_ms()
 DEVICE = 'greenhouse console'          # a word of it is no password
-SCOPES = ['read', 'light', 'people']   # what the first account may do
+SCOPES = ['read', 'light', 'people']   # what the owner may do
+RESET_PIN = 22
 
 
 def setting(name, default):
     return os.getenv(name) or default if hasattr(os, 'getenv') else default
+
+
+def data_folder():
+    folder = setting('CONSOLE_DATA', '')
+    return folder + '/' if folder and not folder.endswith('/') else folder
 
 
 # --- the device -----------------------------------------------------------------------------------
@@ -108,8 +119,7 @@ class Console:
     def __init__(self, app, folder):
         self.events = people.Events(200) if people else None
         self.users = FileUsers(folder + 'users.json', max_users=20, check_password=check_password, events=self.events)
-        if not len(self.users):
-            run(first_account(self.users))
+        is_new = not len(self.users)  # before the key is read: an owner who comes meanwhile has another
         secret_key = load_or_create(folder + 'secret.key')
         throttle = Throttle(max_entries=16 if machine else 64, path=folder + 'throttle.bin', events=self.events)
         if people:
@@ -122,6 +132,8 @@ class Console:
         self.site = LoginPages(app, self.login, render=render, title='Console',
                                headers={'Content-Security-Policy': POLICY})
         AccountPages(self.site, qr=people.svg if people else None)
+        if is_new:
+            wait_for_owner(self.site, folder)
 
     async def show(self, request, template, status=200, **context):
         """Return a page of the console's own, with a line on top for who acts for somebody else."""
@@ -141,9 +153,7 @@ def render(name, **context):
 
 
 def create_app(app):
-    folder = setting('CONSOLE_DATA', '')
-    if folder and not folder.endswith('/'):
-        folder += '/'
+    folder = data_folder()
     console = Console(app, folder)
     login = auth = console.login
     device = Device()
@@ -187,45 +197,32 @@ async def check_password(password, context):
     await check_strength(password, context + (DEVICE,))
 
 
-async def first_account(users):
-    """Make the account ``admin``: no device leaves with a password that another one has."""
-    asked = await ask_password()
-    while True:
-        password = asked or made_up()
-        try:
-            await users.create('admin', password, SCOPES)
-            break
-        except WeakPassword:
-            pass  # one in a thousand that are made up is taken for a common one
-        except ValueError:
-            return  # another process of this server was quicker
-    if asked is None:
-        print('\nThe account is made, and this is the only time its password is shown:')
-        print('name: admin')
-        print('password: ' + password + '\n')
+# --- the owner ------------------------------------------------------------------------------------
+
+def wait_for_owner(site, folder):
+    from dotlatch.claim import Claim  # here: no global name keeps it in memory
+    Claim(site, folder + 'secret.key', scopes=SCOPES)
 
 
-def made_up():
-    letters = b64url_encode(random_bytes(24)).lower().replace('-', '').replace('_', '')
-    return '-'.join([letters[i:i + 4] for i in (0, 4, 8, 12, 16)])
+def reset():
+    """Forget the owner, and all that is kept."""
+    from dotlatch.claimreset import reset as forget
+    folder = data_folder()
+    forget(*[folder + name for name in ('users.json', 'secret.key', 'keys.json', 'sessions', 'revoked.json',
+                                             'throttle.bin')])
+    print('The console has forgotten its owner.')
 
 
-async def ask_password():
-    """Return a password typed twice, or ``None`` where there is no terminal to ask on."""
-    if not hasattr(sys.stdin, 'isatty') or not sys.stdin.isatty():
-        return None
-    from getpass import getpass
-    print('This console has no account yet. Choose a password for the account "admin".')
-    while True:
-        password = getpass('Password, at least 15 characters: ')
-        try:
-            await check_password(password, ('admin',))
-        except WeakPassword as problem:
-            print('That will not do: %s.' % problem)
-            continue
-        if password == getpass('And once more: '):
-            return password
-        print('These two differ.')
+def is_reset_held():
+    """Tell whether a board's button for it is held, for two seconds."""
+    if not hasattr(machine, 'Pin'):
+        return False
+    pin = machine.Pin(RESET_PIN, machine.Pin.IN, machine.Pin.PULL_DOWN)
+    for _ in range(20):
+        if not pin.value():
+            return False
+        time.sleep(0.1)
+    return True
 
 
 # --- the pages ------------------------------------------------------------------------------------
@@ -266,6 +263,8 @@ setInterval(async () => {
 
 
 if __name__ == '__main__':
+    if 'reset' in sys.argv[1:] or is_reset_held():
+        reset()
     on_board = sys.platform not in ('linux', 'darwin', 'win32')
     host = setting('HOST', '0.0.0.0' if on_board else '127.0.0.1')
     port = int(setting('PORT', '80' if on_board else '8000'))

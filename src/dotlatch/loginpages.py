@@ -56,11 +56,14 @@ class LoginPages:
     :param guards: see :meth:`dotlatch.login.Login.login`; so is ``keep``.
     :param csrf: what has ``token(request)``, for pages that carry one.
     :param headers: more headers, or others, for all pages.
-    :raises ValueError: when the login has no users.
+    :param url_prefix: where ``app`` is mounted, as in ``main.mount(app, url_prefix='/people')``. All URLs are whole
+        ones, here and in the login: ``Login(login_url='/people/login')``.
+    :raises ValueError: when the login has no users, or a URL is not below the prefix.
     """
     def __init__(self, app: 'Any', login: 'Login', render: 'Callable[..., Any] | None' = None, title: str = 'Login',
                  home: str = '/', logout_url: str = '/logout', remember: int = 30, trust: int = 30, guards: 'Any' = (),
-                 keep: 'tuple[str, ...]' = (), csrf: 'Any' = None, headers: 'dict[str, str] | None' = None) -> None:
+                 keep: 'tuple[str, ...]' = (), csrf: 'Any' = None, headers: 'dict[str, str] | None' = None,
+                 url_prefix: str = '') -> None:
         if login.users is None:
             raise ValueError('these pages check passwords: give Login(users=...)')
         self.app = app
@@ -73,20 +76,28 @@ class LoginPages:
         self.csrf = csrf
         self.headers = _HEADERS.copy()
         self.headers.update(headers or {})
-        url = login.login_url.split('?')[0]
+        self.url_prefix = url_prefix
+        url = self.route(login.login_url)
         style_url = url.rstrip('/') + '/style.css'
-        self.context = {'title': title, 'home': home, 'style': style_url, 'login_url': login.login_url,
+        self.context = {'title': title, 'home': home, 'style': url_prefix + style_url, 'login_url': login.login_url,
                         'logout_url': logout_url}
-        app.get(style_url)(self._style)
+        app.get(style_url)(self.style)
         app.get(url)(self._form)
         app.post(url)(self._log_in)
-        app.post(logout_url)(self._log_out)
+        app.post(self.route(logout_url))(self._log_out)
         if login.second is not None:
-            url = login.second_factor_url.split('?')[0]
+            url = self.route(login.second_factor_url)
             app.get(url)(self._code_form)
             app.post(url)(self._enter_code)
         for status in _REFUSALS:
             app.error_handlers.setdefault(status, self._refusal(status))
+
+    def route(self, url: str) -> str:
+        """Return the path of a URL as the app has it, which may be mounted."""
+        prefix = self.url_prefix
+        if not url.startswith(prefix + '/'):
+            raise ValueError(url + ' is not below ' + prefix)
+        return url[len(prefix):].split('?')[0]
 
     # --- pages ------------------------------------------------------------------------------------
 
@@ -107,7 +118,8 @@ class LoginPages:
         body = await _rendered(self.render, name, context)
         return body, status, self.headers
 
-    async def _style(self, request: 'Any') -> 'Any':
+    async def style(self, request: 'Any') -> 'Any':
+        """The handler that returns the style sheet."""
         from .html_style import STYLE  # browsers keep it, so few boards have to
         return STYLE, 200, {'Content-Type': 'text/css; charset=UTF-8', 'Cache-Control': 'max-age=86400'}
 

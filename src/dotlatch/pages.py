@@ -1,6 +1,7 @@
 """The pages of a login and of an account, in plain HTML that needs no script, with every value escaped.
 
-Needs html_login.py, html_code.py, html_account.py and html_style.py. Only the one that a page is in is loaded::
+Needs html_login.py, html_code.py, html_account.py, html_claim.py and html_style.py. Only the one that a page is in is
+loaded::
 
     from dotlatch import pages
 
@@ -34,7 +35,7 @@ def render(name: str, **context: 'Any') -> str:
     """Return a page.
 
     :param name: one of ``'login'``, ``'confirm'``, ``'refused'``, ``'code'``, ``'account'``, ``'password'``,
-        ``'second'``, ``'second_on'``, ``'recovery'``.
+        ``'second'``, ``'second_on'``, ``'recovery'``, ``'claim'``.
     :param context: what it shows. A name that is not given is shown as nothing.
     :raises ValueError: when there is no such page.
     """
@@ -60,6 +61,7 @@ def filled(template: bytes, **context: 'Any') -> 'Iterator[bytes]':
     status = context.get('status')
     if status:
         values['is_%s' % status] = True
+    values['is_one'] = context.get('seconds') == 1
     body = body.replace(b'{csrf}', _CSRF if context.get('csrf_token') else b'')
     out: 'list[bytes]' = []
     for template in (_HEAD, body, _FOOT):
@@ -73,6 +75,8 @@ def _template(name: str) -> bytes:
         from . import html_login as group
     elif name == 'code':
         from . import html_code as group
+    elif name == 'claim':
+        from . import html_claim as group
     elif name in _ACCOUNT:
         from . import html_account as group
     else:

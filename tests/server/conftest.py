@@ -9,6 +9,7 @@ their data, and are stopped when the test ends; when it fails, what they printed
 
 import os
 import re
+import secrets
 import signal
 import socket
 import ssl
@@ -21,6 +22,7 @@ from pathlib import Path
 import pytest
 
 from tests.harness.interpreters import PLAIN, ROOT, SOURCE, Variant
+from tests.server.client import browser
 
 KINDS = ("builtin-cpython", "builtin-micropython", "uvicorn", "gunicorn")
 CONSOLE = ROOT / "examples" / "console"
@@ -28,7 +30,7 @@ HOST = "127.0.0.1"
 CPYTHON, MICROPYTHON = PLAIN
 WATCH = ROOT / "tests" / "harness" / "site"  # has CPython's servers look for secrets in what they say
 
-# A cold start compiles, and hashes the first password on an interpreter without a JIT.
+# A cold start compiles.
 START_SECONDS = 60
 STOP_SECONDS = 5
 SHOWN_LINES = 100
@@ -91,11 +93,22 @@ class Server:
         return self._log.read_text(errors="replace") if self._log.exists() else ""
 
     @property
-    def password(self):
-        """The password of `admin` that the console made up, having no terminal to ask on."""
-        found = re.search(r"password: (\S+)", self.output())
-        assert found, f"the console printed no password:\n{self.output()}"
-        return found.group(1)
+    def code(self):
+        """The code that the console has printed last, for who is to own it."""
+        found = re.findall(r"type this code: (\S+)", self.output())
+        assert found, f"the console printed no code:\n{self.output()}"
+        return found[-1]
+
+    def claim(self):
+        """Become the owner of the console, `admin` by name, and log out; `password` is the password."""
+        self.password = f"{secrets.token_hex(8)} lantern"
+        with browser(self) as client:
+            answer = client.post("/claim", data={
+                "code": self.code, "username": "admin", "password": self.password,
+                "again": self.password})
+            assert (answer.status_code, answer.headers["location"]) == (302, "/"), answer.text
+            client.post("/logout")
+        return self
 
     def exchange(self, request, timeout=10, done=False):
         """Send these bytes as they are and return all that comes back until the end.
@@ -260,8 +273,10 @@ def servers():
 
 @pytest.fixture
 def start_console(servers, tmp_path):
-    """`start_console(kind)`: the console example, with a new data folder each time."""
-    def start(kind, arguments=(), **environment):
+    """`start_console(kind)`: the console example, with a new data folder each time.
+
+    It has an owner, unless `claim=False`."""
+    def start(kind, arguments=(), claim=True, **environment):
         data = tmp_path / f"console-{len(servers)}"
         data.mkdir()
         command = [*command_for(kind, "main.py", "asgi:app", "wsgi:app"), *arguments]
@@ -269,7 +284,7 @@ def start_console(servers, tmp_path):
             kind, command, CONSOLE, data, {**environment_for(kind), **environment})
         servers.append(server)
         server.start()
-        return server
+        return server.claim() if claim else server
     return start
 
 
@@ -346,7 +361,7 @@ def page(open_page):
 def later(serve, kind):
     """The console, whose clock can be put forward: `later.wait(3700)`."""
     from tests.server.chromium import LATER, Later
-    return Later(serve(LATER, kind))
+    return Later(serve(LATER, kind).claim())
 
 
 @pytest.hookimpl(wrapper=True)

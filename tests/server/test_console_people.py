@@ -155,8 +155,9 @@ def test_what_happened_is_told_with_both_names_and_nothing_secret(console, admin
     assert [event[:2] for event in events] == [
         ("login failed", ""), ("login failed", "anna"), ("impersonation ended", "anna by admin"),
         ("impersonation started", "anna by admin"), ("login", "anna"), ("user created", "anna"), ("login", "admin"),
-        ("user created", "admin")]
-    assert events[-2][2] == "just now: password, 127.0.0.1"
+        ("logout", "admin"), ("login", "admin"), ("claimed", "admin"), ("user created", "admin")]
+    assert [event[2] for event in events[-3:-1]] == [
+        "just now: password, 127.0.0.1", "just now: code, 127.0.0.1"]
     page = admin.get("/audit").text
     assert "a password that is wrong" not in page and "nobody of that name" not in page
 
@@ -274,7 +275,7 @@ def start_part(servers, tmp_path):
             shutil.copy(CONSOLE / name, folder)
         servers.append(Server(kind, command_for(kind, "main.py", "", ""), folder, data, environment_for(kind)))
         servers[-1].start()
-        return servers[-1]
+        return servers[-1].claim()
     return start
 
 

@@ -1,4 +1,4 @@
-"""How the console comes by its first account: asked for on a terminal, made up without one."""
+"""The first minute of who starts the console: a code on the terminal, the page that asks for it, and a reset."""
 
 import fcntl
 import os
@@ -25,6 +25,7 @@ from tests.server.conftest import (
 
 SECONDS = 30
 PASSWORD = "seven green bottles"
+COMMON = "correct horse battery staple"
 
 
 class Terminal:
@@ -82,12 +83,12 @@ def demo(tmp_path):
     """`demo(kind)`: the console's program on a terminal, and where it will serve."""
     terminals = []
 
-    def start(kind="builtin-cpython"):
+    def start(kind="builtin-cpython", *arguments):
         port = free_port()
         environment = {
             **os.environ, **environment_for(kind), "HOST": HOST, "PORT": str(port),
             "CONSOLE_DATA": str(tmp_path), "PYTHONPATH": str(SOURCE), "PYTHONUNBUFFERED": "1"}
-        terminals.append(Terminal(command_for(kind, "main.py", "", ""), CONSOLE, environment))
+        terminals.append(Terminal([*command_for(kind, "main.py", "", ""), *arguments], CONSOLE, environment))
         return terminals[-1], Place(port)
     yield start
     for terminal in terminals:
@@ -99,71 +100,95 @@ def reached(place):
     while True:
         try:
             with browser(place) as client:
-                return client.get("/login").status_code == 200
+                return client.get("/login").status_code in (200, 302)
         except httpx.TransportError as error:  # the port is not open yet
             assert time.monotonic() < deadline, error
         time.sleep(0.05)
 
 
-def test_the_password_is_asked_for_until_it_is_long_enough_and_typed_twice(demo, tmp_path):
-    terminal, place = demo()
-    terminal.wait_for("at least 15 characters: ")
-    terminal.type("too short")
-    terminal.wait_for("That will not do: use at least 15 characters")
-    terminal.wait_for("at least 15 characters: ")
-    terminal.type("correct horse battery staple")
-    terminal.wait_for("That will not do: this is one of the first that anybody would try")
-    terminal.wait_for("at least 15 characters: ")
-    terminal.type(PASSWORD)
-    terminal.wait_for("once more: ")
-    terminal.type(PASSWORD + "!")
-    terminal.wait_for("These two differ.")
-    terminal.wait_for("at least 15 characters: ")
-    terminal.type(PASSWORD)
-    terminal.wait_for("once more: ")
-    assert not (tmp_path / "users.json").exists()
-    terminal.type(PASSWORD)
-    terminal.wait_for("The console is on http://")
+TWO_PYTHONS = pytest.mark.parametrize("kind", ["builtin-cpython", "builtin-micropython"])
+
+
+def code_on(terminal, place):
+    terminal.wait_for("The console is on " + place.url)
+    return re.search(r"type this code: (\S+)", terminal.shown).group(1)
+
+
+def claim(client, code, password=PASSWORD, again=None):
+    return client.post("/claim", data={
+        "code": code, "username": "anna", "password": password, "again": again or password})
+
+
+@TWO_PYTHONS
+def test_V1_the_terminal_shows_a_code_and_the_page_asks_for_it(demo, tmp_path, kind):
+    terminal, place = demo(kind)
+    code = code_on(terminal, place)
+    assert reached(place)
+    with browser(place) as client:
+        for path in ("/", "/login", "/figures", "/console.js", "/people"):
+            assert client.get(path).headers["location"] == "/claim", path
+        assert 'autocomplete="new-password"' in client.get("/claim").text
+        assert not (tmp_path / "users.json").exists()
+        answer = claim(client, code)
+        assert (answer.status_code, answer.headers["location"]) == (302, "/")
+        assert "Logged in as anna" in client.get("/").text
+        assert client.get("/keys").status_code == 200  # which needs a fresh login
+        assert client.get("/claim").status_code == 404
+    with browser(place) as other:
+        assert claim(other, code).status_code in (404, 405)
+        assert log_in(other, PASSWORD, username="anna").headers["location"] == "/"
     assert PASSWORD not in terminal.shown
-    assert reached(place)
-    with browser(place) as client:
-        for wrong in ("too short", PASSWORD + "!", ""):
-            assert log_in(client, wrong).status_code == 401
-        assert log_in(client, PASSWORD).headers["location"] == "/"
-        assert "Logged in as admin" in client.get("/").text
 
 
-def test_the_second_start_asks_for_nothing(demo):
-    terminal, _ = demo()
-    for _ in range(2):
-        terminal.wait_for(": ")
-        terminal.type(PASSWORD)
-    terminal.wait_for("The console is on")
-    terminal.stop()
+def test_the_page_says_what_is_wrong_until_all_is_right(demo):
     terminal, place = demo()
-    terminal.wait_for("The console is on")
-    assert "assword" not in terminal.shown
+    code = code_on(terminal, place)
     assert reached(place)
     with browser(place) as client:
-        assert log_in(client, PASSWORD).status_code == 302
+        for answer, status, said in (
+                (claim(client, "aaaaa-aaaaa"), 403, "That is not the code."),
+                (claim(client, code, "too short"), 400, "use at least 15 characters"),
+                (claim(client, code, COMMON), 400, "one of the first that anybody would try"),
+                (claim(client, code, PASSWORD, PASSWORD + "!"), 400, "The two passwords differ."),
+                (claim(client, code, code + code), 400, "the code is no password")):
+            assert answer.status_code == status and said in answer.text, said
+            assert 'value="anna"' in answer.text
+        assert claim(client, code.upper().replace("-", " ")).status_code == 302
 
 
-def test_micropython_makes_one_up_on_a_terminal_too(demo):
-    terminal, place = demo("builtin-micropython")
-    terminal.wait_for("The console is on")
-    password = re.search(r"password: (\S+)", terminal.shown).group(1)
+@TWO_PYTHONS
+def test_V4_the_second_start_shows_no_code_and_a_reset_forgets_the_owner(demo, kind):
+    terminal, place = demo(kind)
+    code = code_on(terminal, place)
     assert reached(place)
     with browser(place) as client:
-        assert log_in(client, password).status_code == 302
+        assert claim(client, code).status_code == 302
+        cookies = dict(client.cookies)
+    terminal.stop()
+    terminal, place = demo(kind)
+    terminal.wait_for("The console is on")
+    assert "type this code" not in terminal.shown
+    assert reached(place)
+    with browser(place, cookies=cookies) as client:
+        assert client.get("/").status_code == 200
+    terminal.stop()
+    terminal, place = demo(kind, "reset")
+    new = code_on(terminal, place)
+    assert new != code
+    assert "has forgotten its owner" in terminal.shown
+    assert reached(place)
+    with browser(place, cookies=cookies) as client:
+        assert client.get("/").headers["location"] == "/claim"
+        assert claim(client, code).status_code == 403
+        assert claim(client, new).status_code == 302
+    with browser(place, cookies=cookies) as client:
+        assert client.get("/").headers["location"] == "/login?next=/"
 
 
-def test_without_a_terminal_a_password_is_made_up_each_time(start_console, kind):
-    passwords = set()
-    for _ in range(3):
-        server = start_console(kind)
-        assert re.fullmatch(r"[a-z0-9]{4}(-[a-z0-9]{4}){4}", server.password)
-        assert "this is the only time its password is shown" in server.output()
-        passwords.add(server.password)
-    assert len(passwords) == 3
+def test_without_a_terminal_there_is_a_code_each_time(start_console, kind):
+    servers = [start_console(kind, claim=False) for _ in range(3)]
+    assert len({server.code for server in servers}) == 3
+    for server in servers:
+        assert re.fullmatch(r"[0-9a-hjkmnp-tv-z]{5}-[0-9a-hjkmnp-tv-z]{5}", server.code)
     with browser(server) as client:
-        assert log_in(client, server.password).status_code == 302
+        assert claim(client, server.code).status_code == 302

@@ -1,0 +1,228 @@
+"""A device without an owner serves one page: who has the code that it prints makes the first account there.
+
+Needs what loginpages.py needs, throttle.py, files.py, sameorigin.py, users.py, claimcode.py and html_claim.py;
+claimreset.py to begin anew. It is loaded while there is no owner, and not after that::
+
+    app = Microdot()
+    users = FileUsers('users.json')
+    is_new = not len(users)                                  # before the key is read
+    Session(app, secret_key=load_or_create('secret.key'))
+    login = Login(users=users, throttle=Throttle())
+    site = LoginPages(app, login, title='Greenhouse')
+
+    def claim():
+        from dotlatch.claim import Claim
+        Claim(site, 'secret.key')
+
+    if is_new:
+        claim()                                              # prints the code
+"""
+import sys
+
+from microdot import Microdot, Response, abort, redirect
+
+from . import files, http, sameorigin
+from .claimcode import Codes, plain
+from .portable import MICROPYTHON, FileLock, b64url_bytes, call, compare_digest, deny_websocket
+from .session import session_of
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
+
+
+class Claim:
+    """Keeps an app shut until somebody has become the owner of its device.
+
+    Meanwhile only the page at ``url`` is served. People who ask for any other are sent there, and programs get a 503.
+    The first account ends that, and logs its owner in. Then nothing of this is left in the app, and nothing of it in
+    memory unless a global name of your program holds it.
+
+    Make it after the network is up: an ESP32 has good random numbers only while its radio is on.
+
+    :param site: the app's :class:`~dotlatch.loginpages.LoginPages`. Its login's throttle and events are used.
+    :param key: path of the session's key, which is made anew when the device is claimed.
+    :param button: tells whether the button on the device is held, which it has to be: a callable, plain or async.
+    :param code: whether the code is asked for.
+    :param scopes: what the owner may do.
+    :param hosts: names and addresses by which the device is known, without ports, the one to send people to first.
+        In an access point phones ask for names of their maker's.
+    :param url: where the page is.
+    :param expires: seconds after which there is another code. The one before it is good for as long again.
+    :param tell: a function that shows the code to who is at the device; printed unless given.
+    :param noise: a function whose result goes into the key, such as what an open analog pin reads.
+    :param app: the main app, when the site's own is mounted in it.
+    :raises ValueError: with neither button nor code; for an app that has no sessions, as one that is mounted has none.
+    """
+    def __init__(self, site: 'Any', key: str, button: 'Callable[..., Any] | None' = None, code: bool = True,
+                 scopes: 'Any' = (), hosts: 'tuple[str, ...]' = (), url: str = '/claim', expires: int = 600,
+                 tell: 'Callable[[str], Any] | None' = None, noise: 'Callable[[], Any] | None' = None,
+                 app: 'Any' = None) -> None:
+        if not code and button is None:
+            raise ValueError('with neither code nor button anybody could claim the device')
+        app = app or site.app
+        if not hasattr(app, '_session'):
+            raise ValueError('Claim needs the main app, after its Session: give Claim(site, key, app=app)')
+        self.site = site
+        self.login = site.login
+        self.users = site.login.users
+        self.throttle = site.login.throttle
+        if self.throttle is None:
+            from .throttle import Throttle
+            self.throttle = Throttle(max_entries=8)
+        self.key = key
+        self.button = button
+        self.code = code
+        self.scopes = scopes
+        self.hosts = hosts
+        self.url = url
+        self.noise = noise
+        self._lock = FileLock(key)
+        self._is_busy = self._has_key = self._is_over = False
+        self.codes = Codes(files.read(key), tell or _print, expires)
+        self._next = app.dispatch_request
+        app.dispatch_request = self._dispatch
+        self._style = site.context['style']
+        self._inner = inner = Microdot()  # it has nothing of the app's but pages for errors
+        inner.error_handlers = app.error_handlers
+        http.hook(inner)
+        inner.before_request(self._enter)
+        inner.get(url)(self._form)
+        inner.post(url)(self._claim)
+        inner.get(self._style)(site.style)
+        if code:
+            self.codes.current()
+
+    # --- who is let through -----------------------------------------------------------------------
+
+    async def _dispatch(self, request: 'Any') -> 'Any':
+        if request is None:  # one that could not be read
+            return await self._next(request)
+        try:
+            if not self._is_over and len(self.users):
+                self._end(request)  # another process was asked
+        except OSError:
+            return Response('Try again in a moment', 503, {'Retry-After': '2'})
+        if self._is_over:
+            return await self._next(request)
+        self.codes.stir(request.client_addr)
+        host = request.headers.get('Host', '')
+        is_known = not self.hosts or sameorigin.host_and_port(host)[0] in self.hosts
+        if is_known and request.path in (self.url, self._style):
+            return await self._inner.dispatch_request(request)
+        if http.wants_page(request):
+            response = redirect(self.url if is_known else self._own(request, host) + self.url)
+        else:
+            await deny_websocket(request, 503, ())
+            response = Response('This device has no owner yet: open it in a browser', 503)
+        response.headers['Cache-Control'] = 'no-store'
+        response.is_head = request.method == 'HEAD'
+        return response
+
+    def _own(self, request: 'Any', host: str) -> str:
+        port = sameorigin.host_and_port(host)[1]
+        return ('https://' if http.is_https(request) else 'http://') + self.hosts[0] + (':%d' % port if port else '')
+
+    async def _enter(self, request: 'Any') -> None:
+        for rank, f in getattr(request.app, '_asked_first', ()):
+            if rank < 2:  # who the client is, and whom he asks for
+                await f(request)
+        if request.method == 'POST' and sameorigin.is_same_origin(request) is False:
+            abort(403)
+
+    # --- the page ---------------------------------------------------------------------------------
+
+    async def _form(self, request: 'Any', status: int = 200, problem: 'str | None' = None, name: str = '') -> 'Any':
+        if self.code:
+            self.codes.current()
+        return await self.site.show(request, 'claim', status, claim_url=self.url, code=self.code,
+                                    button=self.button is not None, problem=problem, username=name)
+
+    async def _claim(self, request: 'Any') -> 'Any':
+        fields = http.form(request)
+        name = fields.get('username', '').strip()
+        chosen = fields.get('password', '')
+        if self._is_busy:
+            return await self._form(request, 409, 'Somebody else is claiming this device.')
+        source = http.source(request)
+        try:
+            wait = await self.throttle.attempt('', source)  # no account's: who guesses shuts nobody else out
+        except OSError as error:
+            http.unavailable(request, error)
+        if wait:
+            self.login.tell('claim_failed', request, reason='throttled', seconds=wait)
+            http.too_many(request, wait)
+        given = plain(fields.get('code', ''))
+        reason = await self._refusal(given)
+        if reason is not None:
+            self.login.tell('claim_failed', request, reason=reason)
+            return await self._form(request, 403, 'That is not the code.' if reason == 'code' else
+                                    'The button of the device was not held.', name)
+        await self.throttle.undecided('', source)
+        if chosen != fields.get('again'):
+            return await self._form(request, 400, 'The two passwords differ.', name)
+        if given and given in plain(chosen, 1024):
+            return await self._form(request, 400, 'Choose a password of your own: the code is no password.', name)
+        if self._is_busy:  # since the throttle or the button has taken its time
+            return await self._form(request, 409, 'Somebody else is claiming this device.')
+        self._is_busy = True
+        try:
+            user = await self._make_owner(name, chosen)
+            if user is not None:
+                self._end(request)
+        except ValueError as error:
+            return await self._form(request, 400, 'That will not do: %s.' % error, name)
+        except OSError as error:
+            http.unavailable(request, error)
+        finally:
+            self._is_busy = False
+        if user is None:
+            return await self._form(request, 409, 'This device has an owner already.')
+        self.login.tell('claimed', request, user, method='code' if self.code else 'button')
+        return await self.login.login_user(request, user, redirect_url=self.site.context['home'])
+
+    async def _refusal(self, given: str) -> 'str | None':
+        """Return what is missing, or ``None``."""
+        if self.code:
+            is_right = False
+            for code in self.codes.current():
+                is_right |= compare_digest(given.encode(), code.encode())
+            if not is_right:
+                return 'code'
+        if self.button is not None:
+            is_held = await call(self.button)
+            if type(is_held) not in (bool, int) or not is_held:  # nothing else that is true is a yes
+                return 'button'
+        return None
+
+    async def _make_owner(self, name: str, password: str) -> 'Any':
+        """Make the first account, or return ``None`` when there is one.
+
+        The key comes first: whenever the power is cut there is no owner, or one whose key is new.
+        """
+        with self._lock:  # against other processes
+            if len(self.users):
+                return None
+            if not self._has_key:
+                files.replace(self.key, b64url_bytes(self.codes.stir(self.noise and self.noise())))
+                self._has_key = True
+            return await call(self.users.create, name, password, self.scopes)
+
+    def _end(self, request: 'Any') -> None:
+        """Have the app go on as if this had never been there."""
+        session_of(request).secret_key = files.read(self.key)
+        self._is_over = True
+        request.app.dispatch_request = self._next
+        if MICROPYTHON:
+            package = sys.modules.get('dotlatch')
+            for module in ('claim', 'claimcode', 'html_claim'):
+                sys.modules.pop('dotlatch.' + module, None)
+                if hasattr(package, module):
+                    delattr(package, module)
+
+
+def _print(code: str) -> None:
+    print('\nThis device has no owner yet. Open its page, and type this code: %s\n' % code)
+    if not MICROPYTHON:
+        sys.stdout.flush()  # it may go to a log
