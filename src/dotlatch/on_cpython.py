@@ -5,6 +5,7 @@ import fcntl
 import json
 import logging
 import os
+import sys
 import threading
 import time
 import weakref
@@ -233,6 +234,21 @@ def run(coroutine: Any) -> Any:
 def warn(message: str) -> None:
     """Log a warning under the name ``dotlatch``."""
     logging.getLogger('dotlatch').warning(message)
+
+
+def server_problem(app: Any) -> str:
+    """Return in words what will go wrong with this app under the server that loads it, or ``''``.
+
+    gunicorn has loaded the module of its workers when it loads the app. Microdot's class has one event loop for all
+    threads, which runs one request and fails the others.
+    """
+    wsgi = sys.modules.get('microdot.wsgi')
+    if 'gunicorn.workers.gthread' not in sys.modules or wsgi is None:
+        return ''
+    if not isinstance(app, wsgi.Microdot) or 'loop' not in vars(app):
+        return ''
+    return ('gunicorn runs this app in several threads, and microdot.wsgi has one event loop for all of them: requests '
+            'that come at the same time will fail. Import Microdot from dotlatch.server.wsgi, or leave out --threads')
 
 
 # --- files ----------------------------------------------------------------------------------------

@@ -43,6 +43,7 @@ if TYPE_CHECKING or not MICROPYTHON:
     from .on_cpython import open_private as open_private
     from .on_cpython import renames_whole as renames_whole
     from .on_cpython import run as run
+    from .on_cpython import server_problem as server_problem
     from .on_cpython import sync as sync
     from .on_cpython import temporary_name as temporary_name
     from .on_cpython import ticks_ms as _ticks_ms

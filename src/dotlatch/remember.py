@@ -62,6 +62,8 @@ class RememberMe:
                 ext.end_token(claims)
             if type(parent) is list and len(parent) == 4:
                 ext.end_token(_claims_of(parent))
+            if ext.is_shared:
+                await ext.revoked.settle()
         request.g._remembered = True
         self.cookie.clear(request)
 

@@ -1,6 +1,6 @@
 """Sessions in a signed cookie: what Microdot's has, with an end that the server keeps, and a logout that holds.
 
-Needs portable.py, strictjson.py, tokens.py, lifetime.py, files.py, revoked.py, origin.py, http.py, cookies.py and
+Needs portable.py, strictjson.py, tokens.py, lifetime.py, files.py, revoked.py, onepiece.py, http.py, cookies.py and
 signed.py, or with a store stored.py and stores.py; autosave.py for sessions that save themselves::
 
     from microdot import Microdot
@@ -113,6 +113,8 @@ class Session:
     :param max_revoked: how many ended sessions are remembered: 64 on a board, 10,000 on CPython, see
         :class:`~dotlatch.revoked.Revoked`.
     :param revoked_path: a file that keeps them over a restart and tells other processes, written at each logout.
+    :param revoked: where several processes keep them, such as :class:`~dotlatch.server.redis_revoked.RedisRevoked`, in
+        place of these two; not with a store, which has no need of them.
     :param require_strong_key: refuse keys under 32 bytes (RFC 7518 section 3.2) rather than warn.
     :param codec: what makes tokens and reads them, see :mod:`dotlatch.signed`; not with a store.
     :param transport: how tokens travel, see :mod:`dotlatch.headers`; in a cookie unless given.
@@ -123,14 +125,16 @@ class Session:
                  max_age: 'int | None' = None, name: str = 'session', host_prefix: bool = True,
                  max_cookie: int = MAX_COOKIE, max_revoked: int = MAX_REVOKED, revoked_path: 'str | None' = None,
                  require_strong_key: bool = False, idle: 'int | None' = None, store: 'Any' = None,
-                 autosave: bool = False, codec: 'Any' = None, transport: 'Any' = None) -> None:
+                 autosave: bool = False, codec: 'Any' = None, transport: 'Any' = None, revoked: 'Any' = None) -> None:
         for limit in (max_age, idle):
             if limit is not None and (type(limit) is not int or limit <= 0):
                 raise ValueError('max_age and idle are seconds, an int above 0, or None')
         self.cookies = CookieTransport(name, cookie_options, host_prefix, max_cookie)
         self.transport = transport or self.cookies
         self.require_strong_key = require_strong_key
-        self.revoked = Revoked(max_revoked, revoked_path)
+        self.revoked: 'Any' = Revoked(max_revoked, revoked_path) if revoked is None else revoked
+        self.is_shared = revoked is not None and store is None  # then the list is asked before and told after
+        self.waits = self.is_shared or store is not None        # then load() has to come before get()
         self.idle = idle or 0
         self.store = store
         self._max_age = max_age
@@ -148,7 +152,8 @@ class Session:
             if codec is not None:
                 raise ValueError('with a store the cookie holds an id, and there is nothing for a codec to do')
             from .stored import Stored
-            self._kept = Stored(self, store)
+            # One that keeps sessions as another framework does has its own.
+            self._kept = store.keeper(self) if hasattr(store, 'keeper') else Stored(self, store)
         if secret_key is not None:
             self._set_key(secret_key)
         if app is not None:
@@ -196,20 +201,29 @@ class Session:
     def get(self, request: 'Any') -> SessionDict:
         """Return the visitor's session: empty when there is no cookie, or one that is not accepted.
 
-        With a store, :meth:`load` has to come first, as it does in :func:`with_session` and ``Login``.
+        With a store, or a list of ended sessions that is shared, :meth:`load` has to come first, as it does in
+        :func:`with_session` and ``Login``.
         """
         session: 'SessionDict | None' = getattr(request.g, '_session', None)
         if session is not None:
             return session
-        if self.store is not None:
-            raise RuntimeError('with a store, sessions are loaded by with_session, Login or await load(request)')
+        if self.waits:
+            raise RuntimeError('these sessions are loaded by with_session, Login or await load(request)')
         return self._begin(request, self._kept.find(self.transport.read(request)))
 
     async def load(self, request: 'Any') -> SessionDict:
         """Return the visitor's session, from its store when there is one. Ends in a 503 when the store is down."""
-        if self.store is None or hasattr(request.g, '_session'):
+        if not self.waits or hasattr(request.g, '_session'):
             return self.get(request)
-        return self._begin(request, await self._kept.find(self.transport.read(request)))
+        if self.is_shared:
+            await self.revoked.prepare(self, request)
+        found = self._kept.find(self.transport.read(request))
+        if not self.is_shared:
+            try:
+                found = await found
+            except OSError as error:
+                http.unavailable(request, error)
+        return self._begin(request, found)
 
     def _begin(self, request: 'Any', found: 'tuple[dict[str, Any], bool] | None') -> SessionDict:
         if found is None:
@@ -254,7 +268,13 @@ class Session:
         claims = session._claims
         if claims is None or self.is_ended(claims):
             return False
-        return self.store is None or session._is_new or await self._kept.is_there(claims['jti'])
+        if self.store is None or session._is_new:
+            return True
+        try:
+            found: bool = await self._kept.is_there(claims['jti'])
+        except OSError as error:
+            http.unavailable(session.request, error)
+        return found
 
     def update(self, request: 'Any', session: 'dict[str, Any]') -> None:
         """Keep ``session`` in the cookie of this response; what :meth:`SessionDict.save` calls."""
@@ -312,8 +332,10 @@ class Session:
         http.on_response(request, _write)
 
     async def end_now(self, session: SessionDict) -> None:
-        """Delete from the store what :meth:`delete` has ended, which otherwise waits for the response."""
-        if session._doomed and session._claims is None:
+        """Have others know what :meth:`delete` has ended, which otherwise waits for the response."""
+        if self.is_shared:
+            await self.revoked.settle()
+        elif session._doomed and session._claims is None:
             await self._kept.end_now(session)
 
     def renew(self, session: SessionDict, max_age: 'int | None' = None, parent: 'list[Any] | None' = None,
@@ -365,7 +387,8 @@ class Session:
     def is_token_ended(self, claims: 'dict[str, Any]') -> bool:
         """Tell whether the token with these claims was ended before its time."""
         end, by_uptime = tokens.end_of(claims)
-        return self.revoked.has(claims['jti'], end, by_uptime, claims.get('floor', 0))
+        ended: bool = self.revoked.has(claims['jti'], end, by_uptime, claims.get('floor', 0))
+        return ended
 
     def end_token(self, claims: 'dict[str, Any]') -> None:
         """End the token with these claims before its time."""
@@ -439,7 +462,7 @@ def with_session(f: 'Callable[..., Any]') -> 'Any':
     @wraps(f)
     async def wrapper(request: 'Any', *args: 'Any', **kwargs: 'Any') -> 'Any':
         ext = session_of(request)
-        if ext.store is None:
+        if not ext.waits:
             return await call(f, request, ext.get(request), *args, **kwargs)
         session = await ext.load(request)
         try:
@@ -460,6 +483,8 @@ def _write(request: 'Any', response: 'Any') -> 'Any':
         ext.touch(session)
     if session._doomed or session._record is not None:
         return ext._kept.respond(request, response, session)
+    if ext.is_shared:
+        return ext.revoked.respond(request, response, session)
     if session.token is not None:
         ext.hand_out(request, response, session)
     return None

@@ -9,9 +9,9 @@ from stores_contract import error_of, new, record
 from dotlatch.portable import random_id
 from dotlatch.server.errors import StoreUnavailable
 from dotlatch.server.redis import RedisServer, RedisStore
-from tests.stores import servers
+from tests.stores.kinds import REDIS
 
-pytestmark = pytest.mark.parametrize("stores", ["redis"], indirect=True)
+pytestmark = pytest.mark.parametrize("stores", REDIS, indirect=True)
 
 
 class Client:
@@ -25,6 +25,14 @@ class Client:
 
     async def __aexit__(self, *error):
         await self._client.aclose()
+
+
+async def test_these_tests_talk_to_redis_7_or_later_and_to_valkey(stores, request):
+    async with Client(stores) as client:
+        about = await client.info("server")
+    kind = request.node.callspec.params["stores"]
+    assert about.get("server_name", "redis") == kind
+    assert int(about[f"{kind}_version"].partition(".")[0]) >= 7
 
 
 async def test_every_key_ends_with_its_session(stores):
@@ -167,7 +175,7 @@ async def test_several_stores_share_a_server(stores):
 
 
 def test_a_url_that_is_none_is_refused_at_the_start(stores):
-    for url in ("", "localhost", "http://127.0.0.1", "127.0.0.1:6379"):
+    for url in ("", "valkey://127.0.0.1", "localhost", "http://127.0.0.1", "127.0.0.1:6379"):
         with pytest.raises(ValueError):
             RedisStore(url)
 
@@ -200,11 +208,12 @@ async def test_an_error_says_no_password(stores, redis_with):
 
 
 @pytest.fixture
-def redis_with():
+def redis_with(stores):
+    """Starts another server of the kind that the test is for, with arguments of its own."""
     started = []
 
     def start(*arguments):
-        server = servers.Redis(*arguments)
+        server = type(stores.server)(*arguments)
         started.append(server)
         server.answers = lambda: server.say("PING") != b""
         server.start()

@@ -1,17 +1,17 @@
-"""Sessions in Redis 7 or Valkey, for any number of processes and machines.
+"""Redis 7 or Valkey, for any number of processes and machines: all that they must agree on, and the sessions in it.
 
-Needs portable.py, strictjson.py, stores.py, errors.py, records.py and waiting.py of this folder, and
-``pip install dotlatch[redis]``::
+Needs portable.py, strictjson.py, stores.py and nonces.py, and errors.py, records.py, revoking.py, waiting.py and the
+files whose names begin with redis of this folder, and ``pip install dotlatch[redis]``::
 
-    from dotlatch.server.redis import RedisStore
-    from dotlatch.session import Session
+    from dotlatch.server.redis import RedisBackend
 
-    store = RedisStore('redis://127.0.0.1:6379/0')
-    Session(app, secret_key=..., store=store)
+    redis = RedisBackend('redis://127.0.0.1:6379/0')
+    Session(app, secret_key=..., store=redis.store)
+    login = Login(users=users, throttle=redis.throttle)
 
-    await store.list_user('anna')                    # [(id, record), ...], newest first
-    await store.delete_user('anna', keep=this_id)    # log out everywhere else
-    await store.close()                              # at the end of the loop
+    await redis.store.list_user('anna')                    # [(id, record), ...], newest first
+    await redis.store.delete_user('anna', keep=this_id)    # log out everywhere else
+    await redis.close()                                    # at the end of the loop
 
 A session is one key, ``dotlatch:session:<id>``, which Redis drops when the session ends. The ids of a user's sessions
 are in a sorted set, ``dotlatch:user:<user>``, by when they end; it ends with the last of them. Each call is one script,
@@ -21,25 +21,18 @@ What a crash brings back is up to the server: with snapshots alone, also session
 Turn ``appendonly`` on, and set ``maxmemory-policy noeviction``, so that a full server refuses new sessions and forgets
 none of the old. In a cluster all keys must share a slot: ``prefix='{dotlatch}:'``.
 """
-import asyncio
-import hashlib
-from collections.abc import Callable
-from typing import Any, Union
-
-from redis.asyncio import BlockingConnectionPool, Redis
-from redis.asyncio.connection import parse_url
-from redis.asyncio.retry import Retry
-from redis.backoff import NoBackoff
-from redis.exceptions import NoScriptError, RedisError
+from typing import Any
 
 from ..stores import is_session_id
 from . import records
-from .errors import StoreUnavailable
-from .waiting import TIMEOUT, PerLoop, settle, within
+from .redis_nonces import RedisNonces
+from .redis_revoked import RedisRevoked
+from .redis_server import MAX_CONNECTIONS, Address, Script, server_at
+from .redis_server import RedisServer as RedisServer
+from .redis_throttle import RedisThrottle
+from .redis_tickets import RedisTickets
+from .waiting import TIMEOUT
 
-Argument = Union[str, bytes, int]
-
-MAX_CONNECTIONS = 32
 _PAGE = 100  # sessions that one script looks at: others wait for it
 
 # A value is two lines, the user's key and the record, so that a script knows whose session it is.
@@ -49,7 +42,7 @@ local function user_of(value)
 end
 """
 
-_SAVE = _USER_OF + """
+_SAVE = Script(_USER_OF + """
 local key, value, ends, mode, id, now, users, user = KEYS[1], unpack(ARGV)
 local was = user_of(redis.pcall('GET', key))
 if mode == 'XX' and redis.call('EXPIRETIME', key) <= tonumber(now) then
@@ -68,18 +61,18 @@ if user ~= '' then
     redis.call('EXPIREAT', index, redis.call('ZRANGE', index, -1, -1, 'WITHSCORES')[2])
 end
 return 1
-"""
+""")
 
-_DELETE = _USER_OF + """
+_DELETE = Script(_USER_OF + """
 local users, id = unpack(ARGV)
 local user = user_of(redis.pcall('GET', KEYS[1]))
 redis.call('DEL', KEYS[1])
 if user and user ~= '' then
     redis.call('ZREM', users .. user, id)
 end
-"""
+""")
 
-_DELETE_USER = _USER_OF + """
+_DELETE_USER = Script(_USER_OF + """
 local sessions, user, keep, page = unpack(ARGV)
 local ids, ended = redis.call('ZRANGE', KEYS[1], 0, page - 1), 0
 for _, id in ipairs(ids) do
@@ -92,9 +85,9 @@ for _, id in ipairs(ids) do
     end
 end
 return {ended, #ids}
-"""
+""")
 
-_LIST_USER = _USER_OF + """
+_LIST_USER = Script(_USER_OF + """
 local sessions, user, now, first, page = unpack(ARGV)
 redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', now)
 local ids, found = redis.call('ZREVRANGE', KEYS[1], first, first + page - 1), {}
@@ -108,77 +101,33 @@ for _, id in ipairs(ids) do
     end
 end
 return {#ids, found}
-"""
-
-_SHA = {script: hashlib.sha1(script.encode()).hexdigest() for script in (_SAVE, _DELETE, _DELETE_USER, _LIST_USER)}
+""")
 
 
-class RedisServer:
-    """A Redis server as dotlatch asks it: with a time limit, from any event loop, with one error.
+class RedisBackend:
+    """All that several processes must agree on, over one pool of connections.
 
-    :param server: a URL (``redis://``, ``rediss://`` for TLS, ``unix://``); or a function that returns a new
-        ``redis.asyncio.Redis``, called once for each event loop; or a client, for programs that have one loop.
-    :param timeout: seconds that a command may take in all, with the wait for a connection.
-    :param max_connections: connections of one event loop; more commands wait for one of them.
+    ``store``, ``throttle``, ``revoked``, ``nonces`` and ``tickets`` are given to what needs them. Where other numbers
+    are needed than theirs, make one yourself: ``RedisThrottle(redis.server, free=5)``.
+
+    :param server: a URL (``redis://``, ``rediss://`` for TLS, ``unix://``), or another one of what
+        :class:`RedisServer` takes, or one of them.
+    :param prefix: what the names of all keys begin with: of two apps on one server, each has its own.
+    :param timeout: seconds that a question may take; with a :class:`RedisServer`, its own.
+    :param max_connections: of one event loop; more questions wait for one of them.
     """
-    def __init__(self, server: 'str | Redis | Callable[[], Redis]', timeout: float = TIMEOUT,
+    def __init__(self, server: Address, prefix: str = 'dotlatch:', timeout: float = TIMEOUT,
                  max_connections: int = MAX_CONNECTIONS) -> None:
-        self.timeout = timeout
-        self._max_connections = max_connections
-        self._clients: 'PerLoop[Redis]'
-        if isinstance(server, str):
-            parse_url(server)  # a URL that is none is the program's error, and said at its start
-            url = server
-            self._clients = PerLoop(lambda: self._connect(url))
-        elif isinstance(server, Redis):
-            self._clients = PerLoop(client=server)
-        else:
-            self._clients = PerLoop(server)
-
-    def _connect(self, url: str) -> Redis:
-        # No retries, which would take their time several times over: the pool sees for itself that a connection was
-        # closed, and opens another. RESP2, since replies are plain and it saves a round trip.
-        return Redis.from_pool(BlockingConnectionPool.from_url(
-            url, max_connections=self._max_connections, timeout=self.timeout, socket_timeout=self.timeout,
-            socket_connect_timeout=self.timeout, retry=Retry(NoBackoff(), 0), protocol=2))
-
-    async def command(self, *command: Argument) -> Any:
-        """Return the server's answer, strings as bytes; ``None`` also for a key that holds something else.
-
-        :raises StoreUnavailable: when there is no answer, or it is an error.
-        """
-        try:
-            return await within(self.timeout, self._ask(self._clients.get(), command))
-        except StoreUnavailable as error:
-            if str(error.__cause__).startswith('WRONGTYPE'):
-                return None
-            raise
-
-    async def script(self, script: str, key: str, *arguments: Argument) -> Any:
-        """Return what a Lua script returns, which the server learns the first time."""
-        return await within(self.timeout, self._run(script, key, arguments))
-
-    async def _run(self, script: str, key: str, arguments: 'tuple[Argument, ...]') -> Any:
-        client = self._clients.get()
-        try:
-            return await self._ask(client, ('EVALSHA', _SHA[script], 1, key, *arguments))
-        except NoScriptError:  # a server that started anew
-            return await self._ask(client, ('EVAL', script, 1, key, *arguments))
-
-    async def _ask(self, client: Any, command: 'tuple[Argument, ...]') -> Any:
-        try:
-            return await client.execute_command(*command, NEVER_DECODE=True)
-        except NoScriptError:
-            raise
-        except (RedisError, OSError, asyncio.TimeoutError) as error:
-            raise StoreUnavailable('Redis cannot be asked: ' + type(error).__name__) from error
+        self.server = server_at(server, timeout, max_connections)
+        self.store = RedisStore(self.server, prefix)
+        self.throttle = RedisThrottle(self.server, prefix)
+        self.revoked = RedisRevoked(self.server, prefix)
+        self.nonces = RedisNonces(self.server, prefix)
+        self.tickets = RedisTickets(self.server, prefix)
 
     async def close(self) -> None:
         """Close the connections of this event loop, but not those of a client that was given."""
-        await settle(self.timeout)
-        client = self._clients.pop()
-        if client is not None:
-            await client.aclose()
+        await self.server.close()
 
 
 class RedisStore:
@@ -189,9 +138,9 @@ class RedisStore:
     :param timeout: seconds that a command may take; with a :class:`RedisServer`, its own.
     :param max_record: bytes of JSON that a session may have.
     """
-    def __init__(self, server: 'str | Redis | Callable[[], Redis] | RedisServer', prefix: str = 'dotlatch:',
-                 timeout: float = TIMEOUT, max_record: int = records.MAX_RECORD) -> None:
-        self.server = server if isinstance(server, RedisServer) else RedisServer(server, timeout)
+    def __init__(self, server: Address, prefix: str = 'dotlatch:', timeout: float = TIMEOUT,
+                 max_record: int = records.MAX_RECORD) -> None:
+        self.server = server_at(server, timeout)
         self.max_record = max_record
         self._sessions = prefix + 'session:'
         self._users = prefix + 'user:'

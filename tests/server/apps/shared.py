@@ -1,8 +1,8 @@
 """An app that several servers are at once: they share its sessions and its users.
 
-`STORE` says where the sessions are: the address of a Redis, a folder, or nowhere but in the cookies, and then the file
-`REVOKED` tells of those that were ended. `USERS` is the file of the users, and `GATES` a folder where a slow request
-waits for a file. Every answer says which process it came from.
+`STORE` says where the sessions are: the address of a Redis or of a database, a folder, or nowhere but in the cookies,
+and then the file `REVOKED` tells of those that were ended. `USERS` is the file of the users, and `GATES` a folder where
+a slow request waits for a file. Every answer says which process it came from.
 """
 
 import asyncio
@@ -15,6 +15,7 @@ from dotlatch.http import form
 from dotlatch.login import Login
 from dotlatch.portable import random_id
 from dotlatch.server.redis import RedisStore
+from dotlatch.server.sqlalchemy import SQLAlchemyStore
 from dotlatch.session import Session, session_of, with_session
 from dotlatch.stores import FileStore
 from dotlatch.users import FileUsers
@@ -27,6 +28,8 @@ GATE_SECONDS = 20
 def open_store(address):
     if address.startswith("redis:"):
         return RedisStore(address, timeout=REDIS_SECONDS)
+    if "://" in address:
+        return SQLAlchemyStore(address)
     return FileStore(address) if address else None
 
 
