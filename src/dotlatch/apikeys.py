@@ -82,6 +82,17 @@ def make(prefix: str) -> 'tuple[str, str, str]':
     return '%s_%s_%s' % (prefix, key_id, secret), key_id, _hashed(secret).decode()
 
 
+def new_key(prefix: str, user: 'Any', name: str, scopes: 'Any' = (),
+            expires: 'int | None' = None) -> 'tuple[str, APIKey]':
+    """Return a new key of a user: its text, and what is to be kept of it. See :meth:`MemoryKeys.create`."""
+    owner = user_id(user)
+    check_name(name)
+    scopes = _checked_scopes(scopes)
+    _check_expires(expires)
+    text, key_id, secret_hash = make(prefix)
+    return text, APIKey(key_id, owner, name, scopes, secret_hash, now(), expires)
+
+
 def split(text: 'Any', prefix: str) -> 'tuple[str, str] | None':
     """Return id and secret of a key with that prefix, or ``None`` for what has not the form of one."""
     parts = text.split('_', 3) if isinstance(text, str) else ()
@@ -112,7 +123,8 @@ def _word(size: int) -> str:
             return word
 
 
-def _check_prefix(prefix: str) -> None:
+def check_prefix(prefix: str) -> None:
+    """Raise ValueError for what cannot be the prefix of keys."""
     if not isinstance(prefix, str) or not 1 < len(prefix) <= 16 or not _is_alphanumeric(prefix):
         raise ValueError('a prefix is 2 to 16 letters and digits, such as greenhouse')
 
@@ -137,7 +149,7 @@ class MemoryKeys:
     :param events: a :class:`dotlatch.events.Events` that is told of each change.
     """
     def __init__(self, prefix: str = 'dl', max_keys: int = 100, max_per_user: int = 20, events: 'Any' = None) -> None:
-        _check_prefix(prefix)
+        check_prefix(prefix)
         self.prefix = prefix
         self.max_keys = max_keys
         self.max_per_user = max_per_user
@@ -171,15 +183,10 @@ class MemoryKeys:
         :raises ValueError: for a name, scopes or an end that cannot be, or when there are too many keys.
         :raises TypeError: when the user has no id that is a str or an int.
         """
-        owner = user_id(user)
-        check_name(name)
-        scopes = _checked_scopes(scopes)
-        _check_expires(expires)
-        text, key_id, secret_hash = make(self.prefix)
-        key = APIKey(key_id, owner, name, scopes, secret_hash, now(), expires)
+        text, key = new_key(self.prefix, user, name, scopes, expires)
         with self._lock:
             self._reload()
-            left = self._with_room(owner)
+            left = self._with_room(key.user_id)
             left[key.id] = key
             self._replace(left)
         self._tell('key_created', key)
@@ -307,13 +314,14 @@ class FileKeys(MemoryKeys):
 
 def _parsed(content: 'dict[str, Any]') -> 'list[APIKey]':
     """Return the keys that a file describes; ValueError, KeyError or TypeError for what describes none."""
-    keys = [_key(fields) for fields in content['keys']]
+    keys = [read_key(fields) for fields in content['keys']]
     if content['format'] != 1 or len(content) != 2 or len({key.id for key in keys}) != len(keys):
         raise ValueError('not keys')
     return keys
 
 
-def _key(fields: 'dict[str, Any]') -> APIKey:
+def read_key(fields: 'dict[str, Any]') -> APIKey:
+    """Return the key that was kept as these fields; ValueError, KeyError or TypeError for what is none."""
     key = APIKey(*[fields[name] for name in _FIELDS])
     right = (type(key.id) is str and type(key.user_id) in (str, int) and type(key.name) is str
              and type(key.secret_hash) is str and type(fields['scopes']) is list

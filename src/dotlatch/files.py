@@ -15,12 +15,12 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-_OLD = '.old'  # where the file waits meanwhile, on file systems that cannot rename onto it in one step (FAT)
+OLD = '.old'  # where the file waits meanwhile, on file systems that cannot rename onto it in one step (FAT)
 
 
 def read(path: str) -> 'bytes | None':
     """Return what the file holds, or ``None`` when there is none. OSError for anything else that is wrong."""
-    for name in (path, path + _OLD):  # the old one alone: the power went between two renames
+    for name in (path, path + OLD):  # the old one alone: the power went between two renames
         try:
             with open(name, 'rb') as file:
                 return file.read()
@@ -39,13 +39,13 @@ def replace(path: str, data: bytes) -> None:
     try:
         if not renames_whole(new) or not _renamed(new, path):
             if _is_there(path):
-                _remove(path + _OLD)
-                os.rename(path, path + _OLD)
+                _remove(path + OLD)
+                os.rename(path, path + OLD)
             os.rename(new, path)
     except OSError:
         _remove(new)
         raise
-    _remove(path + _OLD)
+    _remove(path + OLD)
 
 
 def _renamed(new: str, path: str) -> bool:

@@ -76,7 +76,7 @@ async def verify_password(password: str, hashed: 'str | None') -> bool:
     Anything else is false at once, without an exception: a string that is malformed or costs too much, or a password
     above 4096 bytes.
     """
-    check = (pbkdf2_hmac_sha256, (_dummy_salt, ITERATIONS), b'') if hashed is None else _check_of(hashed)
+    check = (pbkdf2_hmac_sha256, (_dummy_salt, ITERATIONS), b'') if hashed is None else check_of(hashed)
     secret = _secret(password) if isinstance(password, str) else None
     if check is None or secret is None:
         return False
@@ -119,7 +119,7 @@ def needs_rehash(hashed: str, iterations: 'int | None' = None) -> bool:
     return known is None or known[1] < (ITERATIONS if iterations is None else iterations)
 
 
-def _check_of(hashed: 'object') -> 'tuple[Any, tuple[Any, ...], bytes] | None':
+def check_of(hashed: 'object') -> 'tuple[Any, tuple[Any, ...], bytes] | None':
     """Return what derives the digest, what it takes beside the password, and what has to come out."""
     known = _parse(hashed)
     if known is not None:

@@ -161,7 +161,7 @@ class MemoryStore:
     def _write(self, name: str, text: bytes, new: bool) -> bool:
         if (name in self._records) == new:
             return False
-        if new:
+        if new and len(self._records) >= self.max_sessions:
             self._make_room()
         self._records[name] = text
         return True
@@ -211,9 +211,9 @@ class FileStore(MemoryStore):
             name, end = leftover[:22], leftover[22:]
             if not is_session_id(name):
                 continue
-            if end == files._OLD and name not in names:
+            if end == files.OLD and name not in names:
                 os.rename(self._path(leftover), self._path(name))
-            elif end == files._OLD or (end.startswith('.') and end.endswith('.new')):
+            elif end == files.OLD or (end.startswith('.') and end.endswith('.new')):
                 os.remove(self._path(leftover))
 
     def _path(self, name: str) -> str:
@@ -221,7 +221,7 @@ class FileStore(MemoryStore):
 
     def _names(self) -> 'list[str]':
         # An old record alone is one too: the medium has failed since the start.
-        names = [name[:22] if name.endswith(files._OLD) else name for name in os.listdir(self.path)]
+        names = [name[:22] if name.endswith(files.OLD) else name for name in os.listdir(self.path)]
         return list({name for name in names if is_session_id(name)})
 
     def _read(self, name: str) -> bytes:
@@ -250,7 +250,7 @@ class FileStore(MemoryStore):
             self._drop(name)
 
     def _drop(self, name: str) -> None:
-        for end in (files._OLD, ''):  # in this order: the old one would be read once the other is gone
+        for end in (files.OLD, ''):  # in this order: the old one would be read once the other is gone
             try:
                 os.remove(self._path(name) + end)
             except OSError as error:

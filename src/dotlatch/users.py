@@ -88,7 +88,7 @@ class MemoryUsers:
     def __iter__(self) -> 'Iterator[User]':
         """Go through the users, by name."""
         self._refresh()
-        return iter(sorted(self._users.values(), key=lambda user: _folded(user.name)))
+        return iter(sorted(self._users.values(), key=lambda user: folded(user.name)))
 
     def get_by_id(self, user_id: 'str | int') -> 'User | None':
         """Return the user with that id, or ``None``."""
@@ -102,7 +102,7 @@ class MemoryUsers:
     def get_by_name(self, name: str) -> 'User | None':
         """Return the user with that name, or ``None``."""
         self._refresh()
-        user_id = self._ids.get(_folded(name)) if isinstance(name, str) else None
+        user_id = self._ids.get(folded(name)) if isinstance(name, str) else None
         return self._users.get(user_id) if user_id is not None else None
 
     async def create(self, name: str, password: str, scopes: 'Any' = ()) -> User:
@@ -112,11 +112,11 @@ class MemoryUsers:
             the password is too long or not good enough; when the scopes are no strings; when there are too many users.
         """
         check_name(name)
-        scopes = _checked_scopes(scopes)
+        scopes = checked_scopes(scopes)
         hashed = await self._hash_of(password, name)
         with self._lock:
             self._reload()
-            if _folded(name) in self._ids:  # after the wait: somebody may have been quicker
+            if folded(name) in self._ids:  # after the wait: somebody may have been quicker
                 raise ValueError('that name is taken')
             if len(self._users) >= self.max_users:
                 raise ValueError('there are %d users already' % self.max_users)
@@ -201,7 +201,7 @@ class MemoryUsers:
 
     def set_scopes(self, user: User, scopes: 'Any') -> None:
         """Say anew what the user may do. ValueError for what is not an iterable of strings."""
-        self._set(user, {'scopes': _checked_scopes(scopes)}, 'scopes_changed')
+        self._set(user, {'scopes': checked_scopes(scopes)}, 'scopes_changed')
 
     def disable(self, user: User) -> None:
         """Shut the account, and end all sessions of the user: they do not come back with :meth:`enable`."""
@@ -280,7 +280,7 @@ class MemoryUsers:
                 return False
             if not is_there:
                 raise ValueError('that user is not there any more')
-            if 'name' in fields and self._ids.get(_folded(fields['name']), user.id) != user.id:
+            if 'name' in fields and self._ids.get(folded(fields['name']), user.id) != user.id:
                 raise ValueError('that name is taken')
             if password is not None:  # here, since the name may be another one after the wait for the hash
                 fields['digest_ha1'] = self._digest_of(password, user.name)
@@ -298,20 +298,20 @@ class MemoryUsers:
         return True
 
     def _apply(self, user: User, fields: 'dict[str, Any]') -> None:
-        old = _folded(user.name)
+        old = folded(user.name)
         for name in fields:
             setattr(user, name, fields[name])
         if 'name' in fields:
             del self._ids[old]
-            self._ids[_folded(user.name)] = user.id
+            self._ids[folded(user.name)] = user.id
 
     def _put(self, user: User) -> None:
         self._users[user.id] = user
-        self._ids[_folded(user.name)] = user.id
+        self._ids[folded(user.name)] = user.id
 
     def _drop(self, user: User) -> None:
         del self._users[user.id]
-        del self._ids[_folded(user.name)]
+        del self._ids[folded(user.name)]
 
     def _tell(self, event: str, user: User) -> None:
         """Tell of a change that holds. Not under the lock: a callback may ask for users."""
@@ -363,7 +363,7 @@ class FileUsers(MemoryUsers):
                     setattr(old, name, getattr(user, name))
                 user = old
             there[user.id] = user
-            ids[_folded(user.name)] = user.id
+            ids[folded(user.name)] = user.id
         self._users, self._ids = there, ids
 
     def _changed(self) -> None:
@@ -382,7 +382,7 @@ def _parsed(content: 'dict[str, Any]') -> 'list[User]':
     """Return the users that a file describes; ValueError, KeyError or TypeError for what describes none."""
     listed = content['users']
     users = [_user(fields) for fields in listed]
-    unique = len({_folded(user.name) for user in users}) == len({user.id for user in users}) == len(users)
+    unique = len({folded(user.name) for user in users}) == len({user.id for user in users}) == len(users)
     if type(listed) is not list or content['format'] != 1 or len(content) != 2 or not unique:
         raise ValueError('not users')
     return users
@@ -408,12 +408,12 @@ def _is_text(value: 'Any') -> bool:
     return value is None or type(value) is str
 
 
-def _folded(name: str) -> str:
+def folded(name: str) -> str:
     """Return the name with ASCII letters in lower case, on both Pythons."""
     return ''.join([c.lower() if 'A' <= c <= 'Z' else c for c in name])
 
 
-def _checked_scopes(scopes: 'Any') -> 'list[str]':
+def checked_scopes(scopes: 'Any') -> 'list[str]':
     """Return a list of its own; ValueError for a string, which is a list of letters, and what no file gives back."""
     checked = list(scopes)
     if isinstance(scopes, str) or not all(type(scope) is str and scope for scope in checked):

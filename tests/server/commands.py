@@ -1,10 +1,13 @@
 """The command line as a script uses it: arguments and standard input in, exit code and two outputs out."""
 
+import io
 import json
 import os
 import subprocess
 import sys
+from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import dataclass
+from unittest import mock
 
 from tests.harness import leaks
 from tests.harness.interpreters import SOURCE
@@ -25,7 +28,7 @@ class Done:
 
 
 def environment(**more):
-    left = {name: value for name, value in os.environ.items() if name != "DOTLATCH_STORE"}
+    left = {name: value for name, value in os.environ.items() if not name.startswith("DOTLATCH_")}
     return {**left, "PYTHONPATH": str(SOURCE), **more}
 
 
@@ -52,3 +55,18 @@ def end(process, given="", shows_secret=False):
 
 def run(folder, *arguments, given="", shows_secret=False, **more):
     return end(begin(folder, *arguments, **more), given, shows_secret)
+
+
+def run_here(*arguments, given="", shows_secret=False, **more):
+    """The same in this process, in a thread that has no event loop: for what takes longer to start than to do."""
+    from dotlatch.server.cli.main import main
+    out, err = io.TextIOWrapper(io.BytesIO()), io.TextIOWrapper(io.BytesIO())
+    stdin = io.TextIOWrapper(io.BytesIO(given.encode()))
+    with mock.patch.dict(os.environ, more), mock.patch.object(sys, "stdin", stdin), redirect_stdout(out), \
+            redirect_stderr(err):
+        code = main([str(argument) for argument in arguments])
+    said = [stream.buffer.getvalue() for stream in (out, err) if stream.flush() is None]
+    leaks.check("stderr of the command line", said[1])
+    if not shows_secret:
+        leaks.check("stdout of the command line", said[0])
+    return Done(code, said[0].decode(), said[1].decode())

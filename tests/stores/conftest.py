@@ -1,6 +1,6 @@
 """Session stores with the real servers behind them, which the tests start and stop.
 
-`stores` makes stores of each kind that a test is for: all five, or those of a mark:
+`stores` makes stores of each kind that a test is for: all six, or those of a mark:
 `@pytest.mark.parametrize("stores", SERVERS, indirect=True)`. They are closed in the event loop of
 the test, which has a time limit. A fault is for a server that is up when the next test begins.
 """
@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from tests.harness.interpreters import ROOT
+from tests.harness.machine import SetupError
 from tests.stores import kinds, servers
 
 sys.path.append(str(ROOT / "tests" / "portable"))  # where the cases are that all stores keep
@@ -26,7 +27,7 @@ MEMORY = "/dev/shm"
 def _run(server_class):
     try:
         server = server_class()
-    except servers.Missing as reason:
+    except (servers.Missing, SetupError) as reason:
         pytest.fail(str(reason), pytrace=False)
     try:
         server.start()
@@ -38,6 +39,11 @@ def _run(server_class):
 @pytest.fixture(scope="session")
 def redis_server():
     yield from _run(servers.Redis)
+
+
+@pytest.fixture(scope="session")
+def valkey_server():
+    yield from _run(servers.Valkey)
 
 
 @pytest.fixture(scope="session")
@@ -55,13 +61,13 @@ def folder(tmp_path):
 @pytest.fixture(params=kinds.ALL)
 def stores(request, folder):
     kind = request.param
-    if kind not in kinds.SERVERS:
+    if kind in (*kinds.PORTABLE, "sqlite"):
         address = f"sqlite+aiosqlite:///{folder}/sessions.db" if kind == "sqlite" else folder
         yield kinds.Stores(kind, address)
         return
     server = request.getfixturevalue(kind + "_server")
     server.start()
-    yield kinds.Stores(kind, server.url, server)
+    yield kinds.Stores("redis" if kind in kinds.REDIS else kind, server.url, server)
     server.thaw()
 
 

@@ -12,10 +12,12 @@ from dotlatch.server.sqlalchemy import SQLAlchemyStore, sessions_table
 from dotlatch.stores import FileStore, MemoryStore
 
 PORTABLE = ("memory", "file")
+REDIS = ("redis", "valkey")  # a Valkey is asked as Redis is
 SERVERS = ("redis", "postgresql")
-SHARED = (*SERVERS, "sqlite")          # written for CPython, by several processes
+SHARED = ("redis", "postgresql", "sqlite")  # written for CPython, by several processes
 BETWEEN_PROCESSES = (*SHARED, "file")
-ALL = (*PORTABLE, *SHARED)
+ON_CPYTHON = (*SHARED, "valkey")
+ALL = (*PORTABLE, *ON_CPYTHON)
 
 TIMEOUT = 0.5       # seconds, for tests in which no answer comes
 PATIENCE = 15       # for the others: a machine may be busy

@@ -1,4 +1,4 @@
-"""A Redis and a PostgreSQL of the tests' own, on loopback: started, killed, frozen and stopped."""
+"""A Redis, a Valkey and a PostgreSQL of the tests' own, on loopback: started, killed, frozen and stopped."""
 
 import glob
 import os
@@ -10,6 +10,8 @@ import subprocess
 import tempfile
 import time
 from pathlib import Path
+
+from tests.stores import valkey
 
 HOST = "127.0.0.1"
 START_SECONDS = 30
@@ -82,6 +84,10 @@ class Server:
         self.stop()
         shutil.rmtree(self.folder, ignore_errors=True)
 
+    @property
+    def pid(self):
+        return self._process.pid
+
     def _family(self):
         """The process, and then its children, which PostgreSQL has in sessions of their own."""
         if self._process is None:
@@ -97,9 +103,12 @@ class Server:
 class Redis(Server):
     def __init__(self, *arguments):
         super().__init__()
-        self._program = _program(("redis-server", "valkey-server"))
+        self._program = self.program()
         self._arguments = arguments
         self.url = f"redis://{HOST}:{self.port}/0"
+
+    def program(self):
+        return _program(("redis-server",))
 
     def command(self):
         # What was acknowledged is in the file before, though perhaps not on the disk.
@@ -117,6 +126,11 @@ class Redis(Server):
                 return connection.recv(65536)
         except OSError:
             return b""
+
+
+class Valkey(Redis):
+    def program(self):
+        return valkey.set_up()
 
 
 class PostgreSQL(Server):

@@ -4,9 +4,11 @@ What was measured stands at the end of the tests' output, under "figures".
 """
 
 import asyncio
+import contextlib
 import sqlite3
 import time
 
+import asyncpg
 import pytest
 from sqlalchemy import func, select, text
 from sqlalchemy.ext.asyncio import create_async_engine
@@ -15,6 +17,7 @@ from stores_contract import error_of, new, record
 from dotlatch.portable import random_id
 from dotlatch.server.errors import StoreUnavailable
 from tests.stores.kinds import SERVERS, TIMEOUT, close_store, open_store
+from tests.stores.servers import HOST
 
 SLACK = 0.75  # seconds that a busy machine may take on top
 servers = pytest.mark.parametrize("stores", SERVERS, indirect=True)
@@ -239,6 +242,40 @@ async def test_S11_a_pool_that_is_used_up_costs_the_time_limit_and_no_more(store
             await asyncio.sleep(0.05)
     await engine.dispose()
     assert (await store.load(session_id))["user"] == "anna"
+
+
+@contextlib.asynccontextmanager
+async def crowd(stores):
+    """So many clients that the server takes no more."""
+    if stores.kind == "redis":
+        reader, writer = await asyncio.open_connection(HOST, stores.server.port)
+        for most in (1, 10000):
+            writer.write(b"CONFIG SET maxclients %d\r\n" % most)
+            assert await reader.readline() == b"+OK\r\n"
+            if most == 1:
+                yield
+        writer.close()
+        return
+    clients = []
+    try:
+        with pytest.raises(asyncpg.TooManyConnectionsError):
+            while True:
+                clients.append(await asyncpg.connect(stores.address.replace("+asyncpg", "")))
+        yield
+    finally:
+        for client in clients:
+            client.terminate()
+
+
+@servers
+async def test_S11_a_server_that_takes_no_more_clients_is_unavailable_until_it_does(stores):
+    store = stores.one(timeout=TIMEOUT)
+    session_id = await new(store, user="anna")
+    await store.close()
+    async with crowd(stores):
+        assert_unavailable(await each_call(store, session_id), TIMEOUT + SLACK)
+    await seconds_until_well(store, session_id)
+    assert_well(await each_call(store, session_id))
 
 
 @pytest.mark.parametrize("stores", ["redis"], indirect=True)

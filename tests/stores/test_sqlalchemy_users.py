@@ -192,6 +192,62 @@ async def test_S11_a_database_that_is_stopped_is_a_503_and_all_is_well_when_it_i
     print(f"figure: users in PostgreSQL, frozen: 503 within {seconds * 1000:.0f} ms")
 
 
+@servers
+async def test_S11_a_pool_that_is_used_up_costs_the_time_limit_and_no_more(stores):
+    users = await make_users(stores, timeout=TIMEOUT, pool_size=2)
+    app = site_of(users)
+    anna = await users.create("anna", PASSWORD)
+    browser, _ = await enter(app)
+    engine = create_async_engine(stores.address)
+    async with engine.connect() as connection:
+        await connection.execute(text(f"LOCK TABLE {users.table.name} IN ACCESS EXCLUSIVE MODE"))
+        begun = time.monotonic()
+        answers = await asyncio.gather(*[browser.get("/") for _ in range(20)], *[enter(app) for _ in range(5)])
+        failures = await asyncio.gather(*[error_of(users.end_sessions(anna)) for _ in range(20)])
+        assert time.monotonic() - begun < 2 * (TIMEOUT + SLACK)
+        assert [answer[1] if type(answer) is tuple else answer.status_code for answer in answers] == [503] * 25
+        assert {type(failure) for failure in failures} == {StoreUnavailable}
+    await engine.dispose()
+    users.database.timeout = PATIENCE
+    assert await browser.texts("/") == ["Hello, anna"] and (await users.get_by_id(anna.id)).session_version == 0
+
+
+@servers
+async def test_S11_no_change_that_was_told_of_is_lost_when_the_database_is_killed_under_load(stores):
+    users = await make_users(stores, timeout=TIMEOUT)
+    people = [await users.create(f"user {i}", PASSWORD) for i in range(8)]
+    told, tried, failures = [0] * 8, [0] * 8, []
+    stop = asyncio.Event()
+
+    async def admin(i):
+        while not stop.is_set():
+            tried[i] += 1
+            failure = await error_of(users.end_sessions(people[i]))
+            if failure is None:
+                told[i] += 1
+            else:
+                assert type(failure) is StoreUnavailable
+                failures.append(failure)
+                await asyncio.sleep(0.02)
+
+    admins = [asyncio.create_task(admin(i)) for i in range(8)]
+    for _ in range(2):
+        await asyncio.sleep(0.3)
+        stores.server.kill()
+        await asyncio.sleep(0.2)
+        stores.server.start()
+    enough = sum(told) + 40
+    while sum(told) < enough:
+        await asyncio.sleep(0.02)
+    stop.set()
+    await asyncio.gather(*admins)
+    users.database.timeout = PATIENCE
+    kept = [(await users.get_by_id(person.id)).session_version for person in people]
+    assert failures and all(told[i] <= kept[i] for i in range(8))
+    print(f"figure: users in PostgreSQL, killed twice under load: {sum(told)} changes told of and kept, "
+          f"{len(failures)} answers 503")
+
+
 @sqlite
 async def test_S11_a_locked_database_costs_the_time_limit_and_no_more(stores, folder):
     users = await make_users(stores, timeout=TIMEOUT)
@@ -284,6 +340,8 @@ async def test_users_are_listed_by_name_and_some_at_a_time(stores):
     assert [user.name for user in await users.list_users()] == [f"user{i}" for i in range(5)]
     assert [user.name for user in await users.list_users(after="User1", limit=2)] == ["user2", "user3"]
     assert len(await users.list_users(limit=-1)) == 1
+    for odd in ("\0", "user\0", "\ud800", "x" * 10000):
+        assert await users.list_users(after=odd) == []
 
 
 @databases

@@ -6,12 +6,12 @@ have one each, or share it, and with it its connections::
     store = SQLAlchemyStore('postgresql+asyncpg://app:password@127.0.0.1/app')
     users = SQLAlchemyUsers(store.database)
 """
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from typing import Any, Union
 
 from sqlalchemy import URL, Executable, Table, make_url
 from sqlalchemy.exc import DBAPIError, IntegrityError
-from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engine
 from sqlalchemy.pool import AsyncAdaptedQueuePool
 
 from .errors import StoreUnavailable
@@ -61,9 +61,16 @@ class Database:
         :raises sqlalchemy.exc.IntegrityError: for what the table does not take.
         :raises StoreUnavailable: for everything else.
         """
+        return await self._in_time(lambda engine: _execute(engine, statements))
+
+    async def load(self, statement: Statement) -> Any:
+        """Return the instances of a mapped class that a statement selects. They belong to no session."""
+        return await self._in_time(lambda engine: _load(engine, *statement))
+
+    async def _in_time(self, execute: 'Callable[[AsyncEngine], Coroutine[Any, Any, Any]]') -> Any:
         engine = self._engines.get()
         # A query of SQLite's that nobody reads to its end keeps others from writing. It gives up by itself.
-        return await within(self.timeout, _ask(engine, statements), cancel=engine.dialect.name != 'sqlite')
+        return await within(self.timeout, _ask(engine, execute), cancel=engine.dialect.name != 'sqlite')
 
     async def close(self) -> None:
         """Close the connections of this event loop, but not those of an engine that was given."""
@@ -73,15 +80,15 @@ class Database:
             await engine.dispose()
 
 
-async def _ask(engine: AsyncEngine, statements: 'tuple[Statement, ...]') -> Any:
+async def _ask(engine: AsyncEngine, execute: 'Callable[[AsyncEngine], Coroutine[Any, Any, Any]]') -> Any:
     try:
         try:
-            return await _execute(engine, statements)
+            return await execute(engine)
         except DBAPIError as error:
             if not error.connection_invalidated and getattr(error.orig, 'sqlstate', None) not in _TRY_AGAIN:
                 raise
             # The server was started anew, say. The pool has noticed, and what it opens now are other connections.
-            return await _execute(engine, statements)
+            return await execute(engine)
     except IntegrityError:
         raise
     except Exception as error:  # what drivers raise while they connect is of every kind
@@ -93,6 +100,13 @@ async def _execute(engine: AsyncEngine, statements: 'tuple[Statement, ...]') -> 
         for statement, parameters in statements:
             result = await connection.execute(statement, parameters)
         return result.all() if result.returns_rows else result.rowcount
+
+
+async def _load(engine: AsyncEngine, statement: Executable, parameters: 'dict[str, Any]') -> Any:
+    async with engine.connect() as connection, AsyncSession(connection) as session:
+        found = (await session.execute(statement, parameters)).unique().scalars().all()
+        session.expunge_all()
+        return found
 
 
 async def _create(engine: AsyncEngine, table: Table) -> None:

@@ -1,7 +1,8 @@
 """Users in a database: PostgreSQL or SQLite, through SQLAlchemy 2.
 
 Needs users.py, passwords.py, names.py, userfactor.py and portable.py, database.py, usertable.py, errors.py and
-waiting.py of this folder, and ``pip install dotlatch[sqlalchemy]``::
+waiting.py of this folder, mappedusers.py for users who are instances of a mapped class, and
+``pip install dotlatch[sqlalchemy]``::
 
     from dotlatch.login import Login
     from dotlatch.server.sqlalchemy_users import SQLAlchemyUsers
@@ -27,7 +28,7 @@ from sqlalchemy.exc import IntegrityError
 from .. import passwords, userfactor
 from ..names import check_name
 from ..portable import call, compare_digest, warn_once
-from ..users import User, _checked_scopes, _folded
+from ..users import User, checked_scopes, folded
 from .database import POOL_SIZE, Database, Source
 from .usertable import UserColumns, UserTable, is_text, users_table
 from .waiting import TIMEOUT
@@ -51,6 +52,7 @@ class SQLAlchemyUsers:
     :param table: what :func:`users_table` returned, or a table or mapped class of your own.
     :param columns: names of its columns, or of the class's attributes, where they are others: ``{'name': 'email'}``.
     :param extra: names of further columns, which users then have as attributes.
+    :param instances: ``True`` to have instances of the mapped class as users, which belong to no ORM session.
     :param timeout: seconds that one question may take in all, with the wait for a connection.
     :param pool_size: connections of one event loop, where a URL is given.
     :param check_password: see :class:`dotlatch.users.MemoryUsers`; so are ``events`` and ``digest``.
@@ -59,8 +61,8 @@ class SQLAlchemyUsers:
     def __init__(self, engine: 'Source | Database', table: UserTable = users,
                  columns: 'Mapping[str, str] | None' = None, extra: 'Iterable[str]' = (), timeout: float = TIMEOUT,
                  pool_size: int = POOL_SIZE, check_password: Any = None, events: Any = None,
-                 digest: Any = None) -> None:
-        self.columns = of = UserColumns(table, columns, extra)
+                 digest: Any = None, instances: bool = False) -> None:
+        self.columns = of = _columns(table, columns, extra, instances)
         if digest is not None and 'digest_ha1' not in of:
             raise ValueError('digest needs a column digest_ha1')
         self.table = of.table
@@ -68,8 +70,9 @@ class SQLAlchemyUsers:
         self.events = events
         self.digest = digest
         self.database = engine if isinstance(engine, Database) else Database(engine, timeout, pool_size)
-        self._by_id = select(*of.selected).where(of['id'] == bindparam('this'))
-        self._by_name = select(*of.selected).where(of['name_key'] == bindparam('this'))
+        self._ask = self.database.load if instances else self.database.run
+        self._by_id = select(*of.read).where(of['id'] == bindparam('this'))
+        self._by_name = select(*of.read).where(of['name_key'] == bindparam('this'))
 
     async def create_all(self) -> None:
         """Make the table and its indexes unless they are there. Several processes may do it at once."""
@@ -87,7 +90,7 @@ class SQLAlchemyUsers:
 
     async def get_by_name(self, name: str) -> 'User | None':
         """Return the user with that name, or ``None``."""
-        return await self._one(self._by_name, _folded(name)) if is_text(name) else None
+        return await self._one(self._by_name, folded(name)) if is_text(name) else None
 
     async def count(self) -> int:
         """Return how many users there are."""
@@ -101,10 +104,12 @@ class SQLAlchemyUsers:
         :param limit: how many at most; no more than 1,000.
         """
         key = self.columns['name_key']
-        listed = select(*self.columns.selected).order_by(key).limit(max(1, min(limit, MAX_LISTED)))
+        listed = select(*self.columns.read).order_by(key).limit(max(1, min(limit, MAX_LISTED)))
+        if after and not is_text(after):
+            return []
         if after:
-            listed = listed.where(key > _folded(after))
-        return [self.columns.user_of(row) for row in await self.database.run((listed, {}))]
+            listed = listed.where(key > folded(after))
+        return [self.columns.user_of(row) for row in await self._ask((listed, {}))]
 
     async def authenticate(self, name: str, password: str) -> 'User | None':
         """Return the user whose name and password these are, or ``None``, after the same time.
@@ -136,9 +141,9 @@ class SQLAlchemyUsers:
             the password is too long or not good enough; when the scopes are no strings.
         """
         check_name(name)
-        scopes = _checked_scopes(scopes)
+        scopes = checked_scopes(scopes)
         self.columns.check_extra(extra)
-        fields = {'name': name, 'name_key': _folded(name), 'is_active': True, 'session_version': 0, **extra,
+        fields = {'name': name, 'name_key': folded(name), 'is_active': True, 'session_version': 0, **extra,
                   'password_hash': await self._hash_of(password, name)}
         optional = {'scopes': scopes, 'digest_ha1': self._digest_of(password, name), 'totp_step': 0}
         fields.update({field: optional[field] for field in optional if field in self.columns})
@@ -180,14 +185,14 @@ class SQLAlchemyUsers:
         :raises ValueError: as :meth:`create` does for a name.
         """
         check_name(name)
-        fields: 'dict[str, Any]' = {'name': name, 'name_key': _folded(name)}
+        fields: 'dict[str, Any]' = {'name': name, 'name_key': folded(name)}
         if 'digest_ha1' in self.columns:
             fields['digest_ha1'] = None  # which has the name in it
         await self._set(user, fields, 'user_renamed')
 
     async def set_scopes(self, user: User, scopes: Any) -> None:
         """Say anew what the user may do. ValueError for what is not an iterable of strings."""
-        await self._set(user, {'scopes': _checked_scopes(scopes)}, 'scopes_changed')
+        await self._set(user, {'scopes': checked_scopes(scopes)}, 'scopes_changed')
 
     async def disable(self, user: User) -> None:
         """Shut the account, and end all sessions of the user: they do not come back with :meth:`enable`."""
@@ -230,12 +235,13 @@ class SQLAlchemyUsers:
 
     async def use_totp_step(self, user: User, step: int) -> bool:
         """Keep the step of a code that is right; ``False`` when it, or a later one, was used before."""
-        userfactor.check(user.totp, step, None)
-        if user.totp is None:
+        totp = getattr(user, 'totp', None)
+        userfactor.check(totp, step, None)
+        if totp is None:
             return False
         last = func.coalesce(self.columns['totp_step'], 0)
         return await self._change(user, {'totp_step': step}, self._is_active(), last < step,
-                                  self.columns.equals('totp', user.totp))
+                                  self.columns.equals('totp', totp))
 
     async def swap_recovery(self, user: User, before: 'str | None', after: str) -> bool:
         """Keep another text of recovery codes; ``False`` when what is kept is not ``before`` any more."""
@@ -247,7 +253,7 @@ class SQLAlchemyUsers:
     # --- statements -------------------------------------------------------------------------------
 
     async def _one(self, statement: Any, this: 'str | int') -> 'User | None':
-        rows = await self.database.run((statement, {'this': this}))
+        rows = await self._ask((statement, {'this': this}))
         return self.columns.user_of(rows[0]) if rows else None
 
     async def _open(self, user_id: 'str | int') -> 'User | None':
@@ -258,15 +264,24 @@ class SQLAlchemyUsers:
         statement = insert(self.table).values(self.columns.values(fields)).returning(*self.columns.selected)
         try:
             rows = await self.database.run((statement, {}))
-            return self.columns.user_of(rows[0])
         except IntegrityError:  # which may quote the row
-            pass
+            rows = None
+        user = await self._made(rows[0]) if rows else None
+        if user is not None:
+            return user
         there = await self.get_by_name(fields['name'])
         if there is None:
             raise RuntimeError('the table does not take that user: a constraint of yours is against it')
-        if _same(there.password_hash, fields['password_hash']):  # the connection broke, and it was us
+        if _same(there.password_hash, fields['password_hash']):  # perhaps the connection broke, and it was us
             return there
         raise ValueError('that name is taken')
+
+    async def _made(self, row: Any) -> 'User | None':
+        """Return the user whose row was made."""
+        if self.columns.read is not self.columns.selected:
+            return await self.get_by_id(row[0])
+        user: User = self.columns.user_of(row)
+        return user
 
     async def _set(self, user: User, fields: 'dict[str, Any]', event: str, end_sessions: bool = False) -> None:
         """Change what may be changed whatever it was before."""
@@ -327,9 +342,12 @@ class SQLAlchemyUsers:
             raise ValueError('that name is taken')
         if rows is None:
             raise RuntimeError('the table does not take that change of a user: a constraint of yours is against it')
-        fresh = self.columns.user_of(rows[0]) if rows else await self.get_by_id(user.id)
-        if fresh is not None:
-            user.__dict__.update(fresh.__dict__)
+        if rows:
+            self.columns.renew(user, rows[0])
+        else:
+            fresh = await self.get_by_id(user.id)
+            if fresh is not None:
+                self.columns.copy(user, fresh)
         if rows and event:
             self._tell(event, user)
         return bool(rows)
@@ -349,6 +367,14 @@ class SQLAlchemyUsers:
     def _tell(self, event: str, user: User) -> None:
         if self.events is not None:
             self.events.emit(event, user=user.id, name=user.name)
+
+
+def _columns(table: UserTable, names: 'Mapping[str, str] | None', extra: 'Iterable[str]',
+             instances: bool) -> UserColumns:
+    if not instances:
+        return UserColumns(table, names, extra)
+    from .mappedusers import InstanceColumns
+    return InstanceColumns(table, names, extra)
 
 
 def _gone() -> ValueError:

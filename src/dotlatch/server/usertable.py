@@ -93,8 +93,9 @@ class UserColumns:
         for column in others:
             if _is_demanded(column):
                 raise ValueError(f'the column {column.name} may not be NULL: name it in extra, for create() to fill it')
-        self._read = tuple(field for field in self._of if field != 'name_key')
-        self.selected = tuple(self._of[field] for field in self._read)
+        self._fields = tuple(field for field in self._of if field != 'name_key')
+        self.selected = tuple(self._of[field] for field in self._fields)
+        self.read: 'tuple[Any, ...]' = self.selected  # what is selected for user_of()
 
     def __contains__(self, field: str) -> bool:
         return field in self._of
@@ -145,9 +146,20 @@ class UserColumns:
             return type(value) is int and -1 << self._bits <= value < 1 << self._bits
         return is_text(value)
 
-    def user_of(self, row: 'Iterable[Any]') -> User:
+    def user_of(self, row: Any) -> Any:
         """Return the user that a row is; StoreUnavailable for a row that is none, so that nobody is let in by it."""
-        fields = dict(zip(self._read, row))
+        return self.check(dict(zip(self._fields, row)))
+
+    def renew(self, user: Any, row: 'Iterable[Any]') -> None:
+        """Have in a user what a change has returned."""
+        self.copy(user, self.user_of(row))
+
+    def copy(self, user: Any, fresh: Any) -> None:
+        """Have in a user what another object for the same one has."""
+        user.__dict__.update(fresh.__dict__)
+
+    def check(self, fields: 'dict[str, Any]') -> User:
+        """Return the user that a row's columns make; StoreUnavailable when they make none."""
         try:
             return self._user(fields)
         except (ValueError, TypeError):

@@ -52,7 +52,7 @@ def make_hash(args: argparse.Namespace) -> Answer:
 def verify_hash(args: argparse.Namespace) -> Answer:
     """Right or wrong; Trouble for a hash that no password could match."""
     hashed = _given_hash(args)
-    if passwords._check_of(hashed) is None:
+    if passwords.check_of(hashed) is None:
         raise Trouble('this is no hash that is read here. In a shell it needs single quotes, because of its $')
     is_right = asyncio.run(passwords.verify_password(read_password(), hashed))
     result = {'right': is_right, 'needs_rehash': passwords.needs_rehash(hashed)}

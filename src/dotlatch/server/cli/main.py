@@ -10,7 +10,8 @@ import sys
 from collections.abc import Sequence
 from typing import Any, NoReturn
 
-from . import hashing, keys, sessions, users
+from . import board, deploy, hashing, keys, sessions, users
+from .places import Visit
 from .talk import NO, TROUBLE, Answer, Refused, Trouble, plain
 
 
@@ -32,10 +33,11 @@ class Parser(argparse.ArgumentParser):
 
 def parser() -> Parser:
     """Return what reads the arguments."""
-    top = Parser(prog='dotlatch', description='Keys, hashes, accounts, sessions and API keys of a dotlatch app.',
-                 epilog='Exit codes: 0 done, 1 no, 2 wrong usage or trouble. Passwords are typed or piped in.')
+    top = Parser(prog='dotlatch', description='Keys, hashes, accounts, sessions and boards of a dotlatch app.',
+                 epilog='Exit codes: 0 done, 1 no, 2 wrong usage or trouble, 3 no board that answers. Passwords are '
+                        'typed or piped in.')
     commands = top.add_subparsers(metavar='COMMAND', dest='command', required=True)
-    for part in (hashing, users, sessions, keys):
+    for part in (hashing, users, sessions, keys, deploy, board):
         part.add_to(commands)
     return top
 
@@ -47,20 +49,24 @@ def main(argv: 'Sequence[str] | None' = None) -> int:
             stream.reconfigure(errors='backslashreplace')  # a name that this terminal has no letters for
     reader = parser()
     args, rest = reader.parse_known_args(argv)
+    if hasattr(args, 'what'):  # deploy's, of which argparse takes no more after an option
+        args.what = args.what + [word for word in rest if not word.startswith('-')]
+        rest = [word for word in rest if word.startswith('-')]
     if rest:
         reader.error('too many arguments, or an option that there is not. Passwords are never arguments: they are '
                      'typed or piped in')
     if sys.stdout is None:
         return _say('there is no standard output to answer on', TROUBLE)
     try:
-        answer: Answer = args.run(args)
-        answer.write(args.json)
-        return answer.code
+        with Visit() as args.visit:
+            answer: Answer = args.run(args)
+            answer.write(args.json)
+            return answer.code
     except Refused as refusal:
         return _say(refusal, NO)
     except Trouble as trouble:
         _forget_output()
-        return _say(trouble, TROUBLE)
+        return _say(trouble, trouble.code)
     except OSError as error:
         where = f'{error.filename}: ' if error.filename else ''
         return _say(where + (error.strerror or str(error)), TROUBLE)

@@ -1,4 +1,4 @@
-"""Options that several commands have, and what is looked at before a file is touched.
+"""Options that several commands have.
 
 ::
 
@@ -6,16 +6,15 @@
     command.add_argument('--iterations', type=number(1000, MAX_ITERATIONS))
 """
 import argparse
-import os
-import pwd
 from collections.abc import Callable
 from typing import Any
 
-from ... import copies, files
-from ...users import FileUsers, User
-from .talk import Answer, Refused, Trouble
+from ...identity import user_id
+from .places import USERS as USERS
+from .places import add_users_option, find_user, open_users
+from .talk import Answer, Trouble
 
-USERS = 'users.json'
+MOST_LISTED = 1000
 
 
 def leaf(commands: Any, name: str, run: 'Callable[[argparse.Namespace], Answer]', help: str) -> Any:
@@ -45,8 +44,8 @@ def words(text: str) -> 'list[str]':
 
 def add_owner(command: Any) -> None:
     """Add USER and how it is meant."""
-    command.add_argument('user', metavar='USER', help='a name in the users file')
-    command.add_argument('--users', metavar='FILE', default=USERS, help=f'the users file (default: {USERS})')
+    command.add_argument('user', metavar='USER', help='the name of a user')
+    add_users_option(command)
     kind = command.add_mutually_exclusive_group()
     kind.add_argument('--id', action='store_true', help='USER is the id of a user, and no name')
     kind.add_argument('--number', action='store_true', help='the same, for an id that is a number')
@@ -59,51 +58,19 @@ def owner_of(args: argparse.Namespace) -> 'str | int':
             return int(args.user)
         except ValueError:
             raise Trouble('with --number, USER is a number') from None
-    return args.user if args.id else find_user(open_users(args.users, '--users'), args.user).id
+    if args.id:
+        return str(args.user)
+    found: 'str | int' = user_id(find_user(args, open_users(args), args.user))
+    return found
 
 
-# --- files ------------------------------------------------------------------------------------------
-
-def open_users(path: str, option: str = '--file', is_new: bool = False, **options: Any) -> FileUsers:
-    """Return the users of a file.
-
-    :param is_new: there need not be a file.
-    """
-    check_file(path, option, is_new)
-    try:
-        return FileUsers(path, **options)
-    except ValueError as error:
-        raise Trouble(str(error)) from None
+def add_page(command: Any, what: str) -> None:
+    """Add which part of a long list is wanted."""
+    command.add_argument('--after', metavar=what, help='go on behind this one, with which the last list ended')
+    command.add_argument('--limit', metavar='N', type=number(1, MOST_LISTED), default=MOST_LISTED,
+                         help=f'show so many at most (default: {MOST_LISTED})')
 
 
-def find_user(users: FileUsers, name: str) -> User:
-    """Return the user of that name; Refused when there is none."""
-    user = users.get_by_name(name)
-    if user is None:
-        raise Refused(f'there is no user {name} in {users.path}')
-    return user
-
-
-def check_file(path: str, option: str, is_new: bool = False) -> None:
-    """Raise Trouble when there is no such file, or it is somebody else's."""
-    there = [path + end for end in ('', copies.COPY, files._OLD) if os.path.exists(path + end)]
-    if not there and not is_new:
-        raise Trouble(f'there is no {path}: name the file with {option}')
-    for name in there:
-        check_owner(name)
-
-
-def check_owner(path: str) -> None:
-    """Raise Trouble for what belongs to another user of this machine.
-
-    Files are replaced whole: root's new one would be root's alone, and the app could not read it any more.
-    """
-    owner = os.stat(path).st_uid
-    if owner == os.geteuid():
-        return
-    try:
-        name = pwd.getpwuid(owner).pw_name
-    except KeyError:
-        name = f"'#{owner}'"
-    raise Trouble(f'{path} belongs to {name}: run this as that user, with sudo -u {name}, or the app would not be '
-                  'able to read it afterwards')
+def more(key: 'str | None') -> 'list[str]':
+    """Return what people are told where a list has more than is shown."""
+    return [] if key is None else [f"there are more: --after '{key}' shows them"]

@@ -17,7 +17,7 @@ from typing import Any
 from ...passwords import MAX_PASSWORD, is_password
 from ...portable import compare_digest
 
-DONE, NO, TROUBLE = 0, 1, 2  # exit codes
+DONE, NO, TROUBLE, NOT_THERE = 0, 1, 2, 3  # exit codes
 
 
 class Refused(Exception):
@@ -26,6 +26,12 @@ class Refused(Exception):
 
 class Trouble(Exception):
     """It could not be asked: wrong usage, a damaged file, a server that is down."""
+    code = TROUBLE
+
+
+class NotThere(Trouble):
+    """No board answers, or not any more."""
+    code = NOT_THERE
 
 
 @dataclass(repr=False)  # it may hold a new key
