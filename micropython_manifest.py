@@ -1,102 +1,27 @@
-# Freezes dotlatch into a firmware: every portable file, and nothing of CPython's.
+# Freezes dotlatch into a firmware: the recommended way for a board that is to have much of it, since frozen code takes
+# next to no memory. In a board's own manifest:
 #
-# In a board's own manifest, next to the line that adds Microdot:
-#     include("/path/to/dotlatch/micropython_manifest.py")              a board with an ARM Cortex-M, such as a Pico
-#     include("/path/to/dotlatch/micropython_manifest.py", arm=False)   any other, such as an ESP32
-# A board that needs only some of dotlatch names only those files.
+#     include("/path/to/dotlatch/micropython_manifest.py", microdot="/path/to/microdot/src")
+#
+# features   "all", or some of the names in packages/, with spaces between: features="login users throttle"
+# microdot   the folder that has Microdot's package in it, to be frozen too; without it, Microdot comes another way
+# arm        False for a processor that is no ARM Cortex-M, such as an ESP32's: its compiler refuses ARM's instructions
 # ruff: noqa: F821 (metadata, options and package are given by MicroPython's manifest tool)
+import json
 
 metadata(version="0.1.0", description="Authentication for the Microdot web framework")
-options.defaults(arm=True)
+options.defaults(features="all", microdot=None, arm=True)
 
-files = [
-    '__init__.py',
-    'accountpages.py',
-    'apikeys.py',
-    'attempts.py',
-    'auth.py',
-    'autosave.py',
-    'blocklist.py',
-    'calibrate.py',
-    'client.py',
-    'cookies.py',
-    'cookietoken.py',
-    'copies.py',
-    'csrf.py',
-    'digest.py',
-    'digestheader.py',
-    'events.py',
-    'files.py',
-    'fleet.py',
-    'fleetlogin.py',
-    'formlogin.py',
-    'formtoken.py',
-    'guard.py',
-    'halflogin.py',
-    'handshake.py',
-    'hashers.py',
-    'headers.py',
-    'html_account.py',
-    'html_code.py',
-    'html_login.py',
-    'html_style.py',
-    'http.py',
-    'identity.py',
-    'impersonation.py',
-    'jsoncheck.py',
-    'jsongrammar.py',
-    'jwtauth.py',
-    'jwtheader.py',
-    'keyauth.py',
-    'lifetime.py',
-    'links.py',
-    'live.py',
-    'login.py',
-    'loginpages.py',
-    'names.py',
-    'nonces.py',
-    'noviper.py',
-    'on_micropython.py',
-    'on_micropython_files.py',
-    'onepiece.py',
-    'origin.py',
-    'pages.py',
-    'passwords.py',
-    'pbkdf2.py',
-    'pbkdf2_blocks.py',
-    'pbkdf2_hashlib.py',
-    'pbkdf2_viper.py',
-    'portable.py',
-    'proofs.py',
-    'protect.py',
-    'proxies.py',
-    'recovery.py',
-    'remember.py',
-    'revoked.py',
-    'revokedfile.py',
-    'sameorigin.py',
-    'second.py',
-    'series.py',
-    'session.py',
-    'sha1.py',
-    'signed.py',
-    'stored.py',
-    'stores.py',
-    'strength.py',
-    'strictjson.py',
-    'throttle.py',
-    'throttlefile.py',
-    'tickets.py',
-    'tokens.py',
-    'totp.py',
-    'trusted.py',
-    'usedsteps.py',
-    'userfactor.py',
-    'users.py',
-    'usertoken.py',
-    'viper.py',
-]
-if options.arm:  # other compilers refuse its instructions
-    files.append('pbkdf2_thumb.py')
+wanted = {"dotlatch": set(), "microdot": set()}
+for feature in options.features.split():
+    # The paths of a manifest begin where the manifest is.
+    with open("package.json" if feature == "all" else "packages/" + feature + ".json") as listing:
+        for target, _ in json.load(listing)["urls"]:
+            name, file = target.split("/")
+            wanted[name].add(file)
+if not options.arm:
+    wanted["dotlatch"].discard("pbkdf2_thumb.py")
 
-package("dotlatch", files=tuple(files), base_path="src")
+package("dotlatch", files=sorted(wanted["dotlatch"]), base_path="src", opt=3)
+if options.microdot:
+    package("microdot", files=sorted(wanted["microdot"]), base_path=options.microdot, opt=3)

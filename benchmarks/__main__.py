@@ -2,7 +2,7 @@
 import importlib
 import sys
 
-NAMES = ('tokens', 'requests', 'sessions', 'pbkdf2', 'pico')
+NAMES = ('tokens', 'requests', 'sessions', 'server', 'pbkdf2', 'pico')
 
 
 def main() -> None:

@@ -87,7 +87,7 @@ def modules_of_dotlatch():
 def measure_all(microdot_libs=None):
     """All figures: {'dotlatch': {...}, 'microdot': {...}}."""
     files = {**library.dotlatch(), **library.microdot(*MICRODOT_MODULES)}
-    files['/lib/pico_measures.mpy'] = library.compiled(MEASURES, MEASURES.name)
+    files['/lib/pico_measures.mpy'] = library.compiled_test(MEASURES, MEASURES.name)
     if microdot_libs:
         for name in ('jwt', 'hmac'):
             files[f'/lib/{name}.mpy'] = library.compiled(microdot_libs / f'{name}.py', f'{name}.py')

@@ -8,6 +8,7 @@ import sys
 # program to look for -> the package that brings it
 TEST_PROGRAMS = {
     "chromium": "chromium",
+    "nginx": "nginx-light",
     "openssl": "openssl",
     "redis-server": "redis-server",
     # postgres itself is not on the PATH of a Debian system; this comes with it
@@ -20,7 +21,8 @@ class CannotInstall(Exception):
 
 
 def install_missing(programs, why):
-    packages = [package for program, package in programs.items() if not shutil.which(program)]
+    path = os.environ.get("PATH", os.defpath) + ":/usr/sbin"  # where nginx is, and not everybody looks
+    packages = [package for program, package in programs.items() if not shutil.which(program, path=path)]
     if packages:
         install(packages, why)
 

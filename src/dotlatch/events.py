@@ -156,7 +156,7 @@ def _text(value: 'Any') -> str:
     for c in value[:MAX_TEXT]:
         if c < ' ' or '\x7f' <= c <= '\x9f' or '\u2028' <= c <= '\u202e' or '\u2066' <= c <= '\u2069' or c == '\\':
             c = '\\u%04x' % ord(c)
-        elif '\ud800' <= c <= '\udfff':
+        elif 0xD800 <= ord(c) <= 0xDFFF:  # as numbers: a file with half a character in it cannot be frozen
             c = '?'
         text += c
     if len(value) <= MAX_TEXT and len(text.encode()) <= MAX_TEXT:

@@ -25,6 +25,6 @@ refused = b'''Not possible
 {/}{#is_403}<p>You may not do this here.</p>
 {/}{#is_429}<p>These were too many attempts.</p>
 {/}{#is_503}<p>This does not work at the moment.</p>
-{/}{#seconds}<p>Try again in {seconds} seconds.</p>
+{/}{#seconds}<p>Try again in {seconds} second{^is_one}s{/}.</p>
 {/}<p><a href="{home}">Back</a></p>
 '''

@@ -20,7 +20,7 @@ import asyncio
 from microdot import Request
 from microdot.microdot import HTTPException
 
-from .identity import as_user, get, is_active, stamp
+from .identity import as_user, get, has_second_factor, is_active, stamp
 from .portable import MICROPYTHON, Key, call, compare_digest, random_bytes, uptime_ms, warn_once, wraps
 
 TYPE_CHECKING = False
@@ -46,7 +46,8 @@ class Live:
     What cannot be asked, or says nothing for 10 seconds, is a no: then the code is 1013, and the client may come back.
 
     :param user_loader: a callback that takes a user's id and returns the user, or ``None``: asked besides, for Basic,
-        Digest and whatever else does not look its users up. Who is gone, not active or has a new password is out.
+        Digest and whatever else does not look its users up. Who is gone, not active or has a new password is out; for
+        Basic and Digest, so is who has a second factor by now.
     :param limit: how many may be open at once: 8 on a board, 1000 on CPython. One more is closed with 1013.
     :param seconds: between two looks.
     """
@@ -132,7 +133,8 @@ class Live:
             user = await opened.by.recheck(_Again(opened.request), opened.user)
             if user is not None and self.user_loader is not None:
                 user = as_user(await call(self.user_loader, _id(user)))
-            if user is not None and is_active(user):
+            if user is not None and is_active(user) and (
+                    getattr(opened.by, 'allow_one_factor', True) or not has_second_factor(user)):
                 mark = (repr(_id(user)) + stamp(user, self._key)).encode()
                 opened.mark = opened.mark or mark
                 if compare_digest(mark, opened.mark):

@@ -24,7 +24,7 @@ PASSWORD = 'password'        # what can be proven
 CODE = 'code'
 AT_PASSWORD = '_password'    # when: names in a session
 AT_CODE = '_code'
-_SLACK = 60                  # seconds by which a clock may be set back without a question
+_SLACK = 120                 # seconds by which a clock may be behind the one that wrote, without a question
 OURS = (AT_PASSWORD, AT_CODE, '_user_id', '_stamp', '_half', '_actor', '_client')  # the others
 
 

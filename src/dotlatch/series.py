@@ -10,10 +10,8 @@ Best Practice"). Requests that were under way together show the old one too, and
 The next secret is an HMAC over the one before. So those requests agree on it, and whoever copies a secret cannot
 compute the one that follows.
 """
-from microdot import abort
-
 from . import http, lifetime, tokens
-from .identity import user_id
+from .identity import is_same_id, user_id
 from .portable import compare_digest, random_id, signature
 from .proofs import parent_id
 from .session import session_of
@@ -50,7 +48,7 @@ class Series:
         record['stamp'] = stamped
         record = self._noted(request, record)
         series_id = random_id()
-        await _asked(ext.store.save(series_id, record, True))
+        await _asked(request, ext.store.save(series_id, record, True))
         self.cookie.set(request, series_id + '.' + secret, seconds)
         return _named(record, series_id)
 
@@ -95,7 +93,7 @@ class Series:
     async def _load(self, request: 'Any', series_id: 'Any') -> 'dict[str, Any] | None':
         if not is_session_id(series_id):
             return None
-        record = await _asked(session_of(request).store.load(series_id))
+        record = await _asked(request, session_of(request).store.load(series_id))
         if type(record) is not dict or record.get('kind') != KIND:
             return None
         try:
@@ -119,7 +117,7 @@ class Series:
             turned = self._noted(request, record)
             turned['secret'], turned['last'] = _hashed(following).decode(), record['secret']
             del turned['jti'], turned['sub']
-            if not await _asked(ext.store.save(series_id, turned, False)):
+            if not await _asked(request, ext.store.save(series_id, turned, False)):
                 return False  # ended meanwhile
         # Whatever becomes of the request: without it the browser would come with a secret that is over.
         self.cookie.set(request, series_id + '.' + following, tokens.left(record), True)
@@ -132,10 +130,10 @@ class Series:
 
     async def _end(self, request: 'Any', record: 'dict[str, Any]') -> None:
         store = session_of(request).store
-        await _asked(store.delete(record['jti']))
-        for session_id, other in await _asked(store.list_user(record['user'])):
-            if parent_id(other) == record['jti']:
-                await _asked(store.delete(session_id))
+        await _asked(request, store.delete(record['jti']))
+        for session_id, other in await _asked(request, store.list_user(record['user'])):
+            if is_same_id(parent_id(other), record['jti']):
+                await _asked(request, store.delete(session_id))
 
     def _noted(self, request: 'Any', record: 'dict[str, Any]') -> 'dict[str, Any]':
         """Return a copy with when and where it was used."""
@@ -145,12 +143,12 @@ class Series:
         return record
 
 
-async def _asked(work: 'Any') -> 'Any':
+async def _asked(request: 'Any', work: 'Any') -> 'Any':
     """Return what the store answers; a 503 when it cannot: nobody knows then who is remembered."""
     try:
         return await work
-    except OSError:
-        abort(503, 'Sessions are not available')
+    except OSError as error:
+        http.unavailable(request, error)
 
 
 def _named(record: 'dict[str, Any]', series_id: str) -> 'dict[str, Any]':

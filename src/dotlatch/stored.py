@@ -4,7 +4,7 @@ Needs what session.py needs, and stores.py; session.py loads it for ``Session(ap
 """
 from hashlib import sha256
 
-from microdot import Response, abort
+from microdot import Response
 
 from . import http, strictjson
 from .portable import b64url_bytes, compare_digest, random_id
@@ -32,17 +32,14 @@ class Stored:
     async def find(self, sent: 'list[str]') -> 'tuple[dict[str, Any], bool] | None':
         """Return the record of the only session that the request shows; ``None`` for none, or two.
 
-        A store that cannot be asked is a 503: nobody knows then who is there.
+        :raises OSError: from a store that cannot be asked, as the others do; the session makes a 503 of it.
         """
         found = None
         for value in sent:
             session_id, _, secret = value.partition('.')
             if not is_session_id(session_id) or not is_session_id(secret):
                 continue
-            try:
-                record = await self.store.load(session_id)
-            except OSError:
-                abort(503, 'Sessions are not available')
+            record = await self.store.load(session_id)
             if not self._is_right(record, session_id, secret):
                 continue
             if found is not None:
@@ -65,11 +62,7 @@ class Stored:
 
     async def is_there(self, session_id: str) -> bool:
         """Tell whether the store has the session."""
-        try:
-            record = await self.store.load(session_id)
-        except OSError:
-            abort(503, 'Sessions are not available')
-        return record is not None
+        return await self.store.load(session_id) is not None
 
     def start(self, session: 'SessionDict', record: 'dict[str, Any]') -> None:
         """Complete the record of a new session: its secret, when it began, and where."""
@@ -122,7 +115,7 @@ class Stored:
                 session._is_new = False
         except OSError:
             session.token = None
-            return Response('Sessions are not available', 503)
+            return Response('Sessions are not available', 503, {'Retry-After': '2'})
         return None
 
     async def end_now(self, session: 'SessionDict') -> None:

@@ -329,7 +329,7 @@ async def test_L4_guesses_of_the_current_password_are_throttled_with_all_others(
         for _ in range(2):
             assert (await change(visitor, current='guess')).status_code == 400
         res = await change(visitor)
-        assert res.status_code == 429 and 'Try again in 1 seconds.' in res.text
+        assert res.status_code == 429 and 'Try again in 1 second.' in res.text
         res = await Client(site.app).post('/login', form=fields(username='anna', password=PASSWORD))
         assert res.status_code == 429
 

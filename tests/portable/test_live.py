@@ -297,6 +297,18 @@ async def test_basic_is_not_proven_each_second_but_its_user_may_be_looked_up():
     await place.end()
 
 
+async def test_a_second_factor_closes_what_the_password_alone_has_opened():
+    place = Place()
+    place.live.user_loader = place.load
+    anna, by_key = await place.open('/basic', basic('anna', 'x')), await place.open('/key', {'X-API-Key': 'k1'})
+    bert = await place.open('/basic', basic('bert', 'x'))
+    assert await stays(anna, by_key, bert)
+    place.users['anna'].totp = 'a secret'
+    assert await closes(anna) == [ENDED]
+    assert await stays(by_key, bert)
+    await place.end()
+
+
 async def test_who_is_nobody_has_nothing_to_lose():
     place = Place()
     socket = await place.open('/optional')

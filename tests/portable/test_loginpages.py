@@ -3,7 +3,7 @@ import asyncio
 
 from client import FORM, JSON, Client, make_app, raises
 from clock import FakeClock
-from microdot import abort
+from microdot import Microdot, abort
 
 from dotlatch import pages, passwords
 from dotlatch.guard import Guard
@@ -293,9 +293,39 @@ async def test_who_guesses_gets_a_page_that_says_when_to_come_back():
             assert (await browser.post('/login', form=WRONG)).status_code == 401
         res = await browser.post('/login', form=RIGHT)
         assert res.status_code == 429 and res.headers['Retry-After'] == '1'
-        assert '<h1>Not possible</h1>' in res.text and 'Try again in 1 seconds.' in res.text
+        assert '<h1>Not possible</h1>' in res.text and 'Try again in 1 second.' in res.text
         clock.advance(2)
         assert (await browser.post('/login', form=RIGHT)).status_code == 302
+
+
+async def test_the_pages_of_a_mounted_app_are_where_the_login_sends_people():
+    app = make_app()
+    users = MemoryUsers()
+    await users.create('anna', PASSWORD)
+    login = Login(login_url='/people/login', users=users)
+    people = Microdot()
+    LoginPages(people, login, logout_url='/people/logout', home='/people/', url_prefix='/people')
+    app.mount(people, url_prefix='/people')
+
+    @app.get('/')
+    @login
+    async def index(request):
+        return 'Hello, ' + request.g.current_user.name
+
+    browser = Client(app)
+    assert (await browser.get('/')).headers['Location'] == '/people/login?next=/'
+    page = (await browser.get('/people/login')).text
+    assert 'href="/people/login/style.css"' in page
+    assert (await browser.get('/people/login/style.css')).status_code == 200
+    assert (await browser.post('/people/login', form=RIGHT)).headers['Location'] == '/people/'
+    assert (await browser.get('/')).text == 'Hello, anna'
+    assert (await browser.post('/people/logout')).headers['Location'] == '/people/login'
+    assert (await browser.get('/')).status_code == 302
+
+
+async def test_a_url_that_the_mounted_app_cannot_have_is_an_error_at_the_start():
+    login = Login(users=MemoryUsers())
+    raises(ValueError, LoginPages, Microdot(), login, url_prefix='/people')
 
 
 async def test_refusals_are_pages_for_people():

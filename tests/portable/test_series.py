@@ -278,6 +278,7 @@ async def test_S11_a_store_that_is_down_is_a_503_and_no_theft():
         browser.restart()
         house.store.is_down = True
         assert await status(browser, '/who', '/private') == [503, 503]
+        assert (await browser.get('/who')).headers['Retry-After'] == '2'
         assert (await house.try_password(Client(house.app), 'anna', remember='on')).status_code == 302
         house.store.is_down = False
         clock.advance(60)

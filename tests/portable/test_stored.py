@@ -219,6 +219,7 @@ async def test_S11_a_store_that_is_down_is_a_503_and_nobody_and_back_when_it_is_
         jar = browser.jar.copy()
         res = await browser.request(method, url)
         assert (res.status_code, res.cookies) == (503, []), (fails, url, res.text)
+        assert res.headers['Retry-After'] == '2', (fails, url)
         browser.jar = jar
         store.fails = ()
     assert await text(browser, '/who') in ('anna', 'nobody')

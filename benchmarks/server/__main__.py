@@ -1,0 +1,5 @@
+import sys
+
+from .commands import main
+
+main(sys.argv[1:])
