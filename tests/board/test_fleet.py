@@ -19,7 +19,7 @@ def board_files(board_json):
     files = {**library.dotlatch(), **library.microdot()}
     files['/main.py'] = (FLEET / 'board.py').read_bytes()
     files['/board.json'] = board_json.encode()
-    files['/lib/fleet_client.mpy'] = library.compiled(CLIENT, CLIENT.name)
+    files['/lib/fleet_client.mpy'] = library.compiled_test(CLIENT, CLIENT.name)
     return files
 
 

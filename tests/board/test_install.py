@@ -1,8 +1,10 @@
-"""The two lists by which boards get dotlatch: package.json for mip, and the manifest to freeze."""
+"""The lists by which boards get dotlatch: package.json and packages/ for mip, and the manifest to freeze."""
 import json
 import os
 
 import pytest
+
+from tools import lists
 
 from . import library
 from .pico import Pico
@@ -24,27 +26,48 @@ class Options:
         self.__dict__.update({**options, **self.given})
 
 
-def manifest_packages(**options):
+def manifest_packages(monkeypatch, **options):
     """{package: files} as MicroPython's manifest tool would be told them."""
     path = library.ROOT / 'micropython_manifest.py'
     packages = {}
 
-    def package(name, files, base_path):
-        assert (path.parent / base_path / name).is_dir()
+    def package(name, files, base_path, opt):
+        assert all((path.parent / base_path / name / file).is_file() for file in files)
         packages[name] = sorted(files)
 
+    monkeypatch.chdir(path.parent)  # as the tool does
     names = {'package': package, 'metadata': dict, 'options': Options(options)}
     exec(compile(path.read_text(), path, 'exec'), names)
     return packages
 
 
-def test_the_manifest_freezes_exactly_the_portable_files():
-    assert manifest_packages() == {'dotlatch': library.portable_files()}
+def test_the_lists_are_what_the_files_need():
+    # When this fails: .venv/bin/python tools/lists.py
+    texts = lists.texts()
+    packages = {path.relative_to(library.ROOT).as_posix() for path in (library.ROOT / 'packages').iterdir()}
+    assert packages | {'package.json', lists.TABLE} == set(texts)
+    for name, text in texts.items():
+        assert (library.ROOT / name).read_text() == text, name
 
 
-def test_the_manifest_leaves_arm_instructions_out_for_other_boards():
+def test_the_manifest_freezes_exactly_the_portable_files(monkeypatch):
+    assert manifest_packages(monkeypatch) == {'dotlatch': library.portable_files()}
+
+
+def test_the_manifest_leaves_arm_instructions_out_for_other_boards(monkeypatch):
     without = [name for name in library.portable_files() if name != 'pbkdf2_thumb.py']
-    assert manifest_packages(arm=False) == {'dotlatch': without}
+    assert manifest_packages(monkeypatch, arm=False) == {'dotlatch': without}
+
+
+def test_the_manifest_freezes_the_features_that_are_asked_for(monkeypatch):
+    files = manifest_packages(monkeypatch, features='tokens throttle')['dotlatch']
+    assert {'__init__.py', 'portable.py', 'tokens.py', 'throttle.py'} <= set(files)
+    assert not {'session.py', 'login.py', 'auth.py', 'http.py'} & set(files)
+
+
+def test_the_manifest_freezes_microdot_where_it_is_told_to(monkeypatch):
+    packages = manifest_packages(monkeypatch, features='login', microdot=library.microdot_folder().parent)
+    assert packages['microdot'] == [f'{stem}.py' for stem in sorted(library.MICRODOT_CORE)]
 
 
 def test_mip_installs_exactly_the_portable_files_and_microdot():

@@ -5,12 +5,14 @@
 import asyncio
 import binascii
 import builtins
+import gc
 import os
 import sys
 
 from dotlatch import passwords
 
 GOOD = 'correct horse battery staple'
+BETTER = 'copper ladder on a green barn'
 CHEAP = 1000  # iterations: the defaults are a server's and take a while
 
 
@@ -96,6 +98,19 @@ def before_board_wifi():
     sys.modules['network'] = Namespace(WLAN=Wlan, STA_IF=0)
 
 
+def before_first_hour_boot():
+    before_board_wifi()
+
+
+async def first_hour_boot(example):
+    assert example.printed == ['Wi-Fi: 192.168.1.50']
+    example.shows(example.printed[0])
+
+
+async def deploy_app(example):
+    await board_basic(example)
+
+
 async def board_wifi(example):
     example.names['time'] = Namespace(sleep=lambda seconds: None)
     assert example['connect']('my network', 'its password') == '192.168.1.50'
@@ -107,31 +122,49 @@ async def board_wifi(example):
         raise AssertionError('connected with a wrong password')
 
 
-def before_board_account():
-    before_board_wifi()
-    answers = ['anna', GOOD]
-    builtins.input = lambda prompt: answers.pop(0)
-
-
-async def board_account(example):
-    assert example.printed == ['<User anna>']
-    example.shows(example.printed[0])
-    assert await example['users'].authenticate('anna', GOOD) is not None
-    await example.fails_later(example['users'].create('Anna', GOOD))
-
-
 def before_board_main():
-    before_board_account()
+    before_board_wifi()
+    if not hasattr(gc, 'threshold'):
+        gc.threshold = lambda size: None
+    _read_console()
     sys.modules['wifi'] = Namespace(connect=lambda ssid, password: '192.168.1.50')
+
+
+_console = []
+
+
+def _read_console():
+    """Keep what modules print; what examples print is kept by who runs them."""
+    shown = builtins.print
+
+    def read(*values, **options):
+        if 'type this code: ' in str(values):
+            _console.append(values[0].strip())
+        else:
+            shown(*values, **options)
+
+    builtins.print = read
+
+
+async def _claim(client, code=None, name='anna', password=GOOD):
+    return await client.post('/claim', headers={'Content-Type': 'application/x-www-form-urlencoded'}, body=(
+        'code=%s&username=%s&password=%s&again=%s' % (code or _console[-1].split(': ')[1], name, password, password)))
 
 
 async def board_main(example):
     assert example.printed == ['The page is on http://192.168.1.50']
+    example.shows(example.printed[0])
+    example.shows(_console[-1].split(': ')[0])
     assert example.served[-1] == {'host': '0.0.0.0', 'port': 80}
     client = example.client()
+    assert (await get(client, '/')).headers['Location'] == '/claim'
+    assert (await _claim(client)).status_code == 400  # the best known of all passphrases
+    assert (await _claim(client, password=BETTER)).headers['Location'] == '/'
+    assert 'Log out' in (await get(client, '/')).text
+    assert (await client.post('/logout')).status_code == 303
     page = await get(client, '/login')
     assert 'type="password"' in page.text and page.headers['Content-Type'].startswith('text/html')
-    await _log_in_and_out(example, client)
+    await _log_in_and_out(example, client, BETTER)
     _errors_of_an_unfinished_app(example)
     os.remove('users.json.copy')
     with open('users.json', 'w') as file:
@@ -148,7 +181,7 @@ def _errors_of_an_unfinished_app(example):
     example.fails(load.send, None)
 
 
-async def _log_in_and_out(example, client):
+async def _log_in_and_out(example, client, password=GOOD):
     sent_away = await get(client, '/')
     assert (sent_away.status_code, sent_away.headers['Location']) == (302, '/login?next=/')
     for_a_program = await get(client, '/', {'Accept': 'application/json'})
@@ -158,7 +191,7 @@ async def _log_in_and_out(example, client):
     assert wrong.status_code in (401, 403)
     malformed = await client.post('/login', headers=dict(form), body=b'username=%ff%zz\xff')
     assert malformed.status_code in (400, 401, 403)
-    right = await client.post('/login?next=/', headers=dict(form), body='username=anna&password=' + GOOD)
+    right = await client.post('/login?next=/', headers=dict(form), body='username=anna&password=' + password)
     assert (right.status_code, right.headers['Location']) == (302, '/')
     assert (await get(client, '/')).status_code == 200
     stolen = {'Cookie': 'session=' + cookie_of(client)}
@@ -167,19 +200,110 @@ async def _log_in_and_out(example, client):
     assert (await get(client, '/', stolen)).status_code == 302
 
 
-def before_board_clock():
+def before_board_account():
     before_board_main()
+    answers = ['anna', GOOD]
+    builtins.input = lambda prompt: answers.pop(0)
+
+
+async def board_account(example):
+    assert example.printed == ['<User anna>']
+    example.shows(example.printed[0])
+    assert await example['users'].authenticate('anna', GOOD) is not None
+    await example.fails_later(example['users'].create('Anna', GOOD))
+
+
+def before_board_clock():
+    before_board_account()
     sys.modules['ntptime'] = Namespace(settime=lambda: None)
 
 
 async def board_clock(example):
     assert int(example.printed[0]) > 1767225600
     from dotlatch import portable
-    await get(example.client(), '/login')
+    await _claim(example.client(), password=BETTER)  # on a board the program does not see what the prompt has written
     await example.client().post('/login', headers={'Content-Type': 'application/x-www-form-urlencoded'},
                                 body='username=anna&password=' + GOOD)
     assert len(portable._warned) == 1
     example.shows('dotlatch: ' + portable._warned[0])
+
+
+# --- claim ------------------------------------------------------------------------------------------
+
+before_claim_basic = _read_console
+
+
+async def claim_basic(example):
+    cheap_hashes()
+    code = _console[-1]
+    assert len(code.split(': ')[1]) == 11
+    example.shows(code.split(': ')[0])
+    client = example.client()
+    for path in ('/', '/login', '/nowhere'):
+        assert (await get(client, path)).headers['Location'] == '/claim'
+    assert (await get(client, '/', {'Accept': 'application/json'})).status_code == 503
+    assert 'name="code"' in (await get(client, '/claim')).text
+    assert (await _claim(client, 'aaaaa-aaaaa')).status_code == 403
+    assert (await _claim(client)).headers['Location'] == '/'
+    assert (await get(client, '/')).text == 'Hello, anna'
+    assert (await get(client, '/claim')).status_code == 404
+    if sys.implementation.name == 'micropython':
+        assert 'dotlatch.claim' not in sys.modules
+
+
+def before_claim_button():
+    _read_console()
+    sys.modules['machine'] = Namespace(Pin=_Button)
+
+
+class _Button:
+    IN = PULL_UP = 1
+    level = 1
+
+    def __init__(self, number, mode, pull):
+        pass
+
+    def value(self):
+        return _Button.level
+
+
+async def claim_button(example):
+    cheap_hashes()
+    app, told = example.app, len(_console)
+    del app.dispatch_request
+    example['wait_for_owner']()
+    assert len(_console) == told  # there is no code
+    client = example.client()
+    assert (await _claim(client)).status_code == 403
+    _Button.level = 0
+    assert (await _claim(client)).headers['Location'] == '/'
+
+
+async def claim_reset(example):
+    cheap_hashes()
+    client = example.client()
+    assert (await _claim(client)).headers['Location'] == '/'
+    key = open('secret.key').read()
+    example['forget_owner']()
+    assert 'users.json' not in os.listdir() and 'users.json.copy' not in os.listdir()
+    assert len(example['FileUsers']('users.json')) == 0
+    assert example['load_or_create']('secret.key').decode() != key
+
+
+before_claim_reset = before_claim_access_point = before_claim_button
+
+
+async def claim_access_point(example):
+    cheap_hashes()
+    del example.app.dispatch_request
+    example['wait_for_owner']()
+    client = example.client()
+    for host in ('connectivitycheck.gstatic.com', 'captive.apple.com'):
+        answer = await get(client, '/generate_204', {'Host': host})
+        assert answer.headers['Location'] == 'http://192.168.4.1/claim'
+        example.shows(answer.headers['Location'])
+    for host in ('192.168.4.1', 'greenhouse.local'):
+        assert (await get(client, '/claim', {'Host': host})).status_code == 200
 
 
 # --- CPython ----------------------------------------------------------------------------------------
@@ -629,6 +753,7 @@ async def users_own(example):
 # --- users in a database ----------------------------------------------------------------------------
 
 before_database_users = before_database_login = before_database_own = cheap_hashes
+before_database_keys = before_database_alembic = before_database_instances = cheap_hashes
 
 
 async def database_users(example):
@@ -649,11 +774,85 @@ async def database_login(example):
     await users.close()
 
 
+async def database_keys(example):
+    assert example.printed == ["Weather display ['read']"]
+    example.shows(example.printed[0])
+    client, text = example.client(), example['text']
+    answer = await get(client, '/temperature', {'X-API-Key': text})
+    assert answer.json == {'celsius': 21, 'for': 'bert'}
+    assert (await get(client, '/temperature', {'X-API-Key': text[:-1] + '~'})).status_code == 401
+    bert = await example['users'].get_by_name('bert')
+    await example['users'].remove(bert)
+    assert (await get(client, '/temperature', {'X-API-Key': text})).status_code == 401
+    assert await example['keys'].revoke_user(bert) == 1
+    await example['users'].close()
+
+
+async def database_alembic(example):
+    assert sorted(example['Base'].metadata.tables) == ['accounts', 'api_keys', 'logins']
+    for name in ('members', 'logins', 'api_keys'):
+        await example[name].create_all()
+    ada = await example['members'].create('ada', GOOD)
+    await example['api_keys'].create(ada, 'pump')
+    await example['members'].close()
+
+
+async def database_instances(example):
+    assert example.printed == ['True Good morning, carla@example.com']
+    example.shows(example.printed[0])
+    assert type(await example['gardeners'].get_by_name('carla@example.com')) is example['Gardener']
+    await example['gardeners'].close()
+
+
 async def database_own(example):
     assert example.printed == ['True Graz']
     example.shows(example.printed[0])
     assert await example['accounts'].authenticate('bert@example.com', GOOD) is not None
     await example['accounts'].close()
+
+
+# --- beside a Django project ------------------------------------------------------------------------
+
+def _migrate():
+    """The tables that Django has made, and an account of its own."""
+    import subprocess
+    from pathlib import Path
+    project = Path(__file__).resolve().parents[2] / 'examples' / 'django_neighbour'
+    os.environ.update(SHOP_DATA=os.getcwd(), SECRET_KEY='django-insecure-0123456789abcdefghijklmnopqrstuvw',
+                      PYTHONPATH=os.pathsep.join(path for path in sys.path if path))
+    for arguments in (['migrate', '--verbosity', '0'], ['shell', '--verbosity', '0', '-c', (
+            'from django.contrib.auth.models import User\n'
+            "User.objects.create_user('anna', 'anna@example.com', %r, is_staff=True)" % GOOD)]):
+        subprocess.run([sys.executable, str(project / 'manage.py')] + arguments, check=True, timeout=60)
+
+
+before_django_login = before_django_users = before_django_own = _migrate
+
+
+async def django_login(example):
+    users = example['users']
+    client = example.client()
+    assert (await get(client, '/')).status_code == 302
+    for password, status in (('a wrong guess', 401), (GOOD, 302)):
+        body = 'username=anna&password=' + password.replace(' ', '+')
+        res = await client.post('/login', headers={'Content-Type': 'application/x-www-form-urlencoded'}, body=body)
+        assert res.status_code == status
+    assert list(client.cookies) == ['sessionid']
+    assert (await get(client, '/')).text == 'Hello, anna'
+    await users.close()
+
+
+async def django_users(example):
+    assert example.printed == ["anna anna@example.com True ['staff']", "['staff']"]
+    example.shows("``anna anna@example.com True ['staff']`` and ``['staff']``")
+    users = example['users']
+    anna = await users.authenticate('anna', 'another horse battery staple')
+    assert (anna.first_name, anna.email) == ('Anna', 'anna@example.com')
+    await users.close()
+
+
+async def django_own(example):
+    assert example['accounts'].extra == ('city',)
 
 
 # --- tokens, JSON, portable, helpers ----------------------------------------------------------------
@@ -725,6 +924,33 @@ async def helpers_form(example):
     assert (await client.post('/name')).text == 'Hello, stranger'
 
 
+async def patience_basic(example):
+    app = example.app
+    assert example.served == [{'port': 8000}]
+    assert (await example.client().get('/')).text == 'Hello'
+    silent = [Silent() for _ in range(9)]
+    tasks = [asyncio.create_task(app.handle_request(one, one)) for one in silent]
+    for _ in range(20):
+        await asyncio.sleep(0)
+    assert [one.closed for one in silent] == [True] + [False] * 8  # eight on their way, the oldest closed
+    for task in tasks[1:]:
+        task.cancel()
+    await asyncio.sleep(0)
+
+
+class Silent:
+    closed = False
+
+    def get_extra_info(self, name):
+        return ('192.168.1.20', 50000)
+
+    async def readline(self):
+        await asyncio.sleep(3600)
+
+    async def aclose(self):
+        self.closed = True
+
+
 # --- about ------------------------------------------------------------------------------------------
 
 async def security_stolen(example):
@@ -765,6 +991,96 @@ async def stores_list(example):
     assert len(listed) == 2 and listed[0]['id'] != listed[1]['id'], listed
     assert (await first.post('/sessions/end-others')).text == '1 ended'
     assert (await get(second, '/sessions')).status_code == 302
+
+
+# --- redis ------------------------------------------------------------------------------------------
+
+def before_redis_app():
+    import atexit
+
+    from stores import servers
+    cheap_hashes()
+    server = servers.Redis()
+    atexit.register(server.remove)
+    server.start()
+    os.environ['REDIS_URL'] = server.url
+    os.environ['SECRET_KEY'] = '0123456789abcdef' * 4
+
+
+before_redis_cookies = before_redis_others = before_redis_numbers = before_redis_app
+
+
+async def _anna_comes_and_goes(example):
+    from dotlatch.server.redis import RedisBackend
+    app = example['app']
+
+    @app.post('/logout')
+    async def log_out(request):
+        await example['login'].logout_user(request)
+        return 'bye'
+
+    await add_anna(example['users'])
+    client = example.client()
+    fields = {'Content-Type': 'application/x-www-form-urlencoded', 'Accept': 'text/html'}
+    assert (await client.post('/login', headers=dict(fields), body='username=anna&password=wrong')).status_code == 401
+    body = 'username=anna&password=' + GOOD.replace(' ', '+')
+    assert (await client.post('/login', headers=dict(fields), body=body)).status_code == 302
+    assert (await get(client, '/')).text == 'Hello, anna'
+    kept = dict(client.cookies)
+    await client.post('/logout', headers=dict(fields))
+    client.cookies.update(kept)
+    assert (await get(client, '/', fields)).status_code == 302
+    other = RedisBackend(os.environ['REDIS_URL'])
+    await other.revoked.sync()
+    assert other.revoked.is_empty is (app._session.store is not None)
+    await other.close()
+
+
+async def redis_app(example):
+    await _anna_comes_and_goes(example)
+    await example['redis'].close()
+
+
+async def redis_cookies(example):
+    await _anna_comes_and_goes(example)
+    await example['redis'].close()
+
+
+async def redis_others(example):
+    app, digest, ticket = example['app'], example['digest'], example['ticket']
+    digest.authenticate(lambda request, name: None)
+    ticket.user_loader(lambda user_id: {'id': user_id})
+    ticket.anywhere = True
+
+    @app.get('/digest')
+    @digest
+    async def by_digest(request):
+        return 'in'
+
+    @app.get('/ticket')
+    async def issue(request):
+        request.g.current_user = {'id': 'anna'}
+        return await ticket.issue(request)
+
+    @app.get('/ticketed')
+    @ticket
+    async def by_ticket(request):
+        return 'in'
+
+    client = example.client()
+    challenge = (await get(client, '/digest')).headers['WWW-Authenticate']
+    assert len(challenge.partition('nonce="')[2].partition('"')[0]) == 40
+    path = '/ticketed?ticket=' + (await get(client, '/ticket')).text
+    assert (await get(client, path)).status_code == 200
+    assert (await get(client, path)).status_code == 401
+    await example['redis'].close()
+
+
+async def redis_numbers(example):
+    throttle = example['throttle']
+    for i in range(7):
+        assert await throttle.attempt('anna', 'far') == (1 if i == 6 else 0)
+    await example['redis'].close()
 
 
 # --- digest -----------------------------------------------------------------------------------------
@@ -1399,3 +1715,42 @@ def _type(shown, password=''):
     assert done.returncode == 0 and not done.stderr, done.stderr
     pattern = '.*'.join([re.escape(' '.join(part.split())) for part in answer.split('...')])
     assert re.fullmatch(pattern.replace('\\ .*', '.*'), ' '.join(done.stdout.split())), (command, answer)
+
+
+# --- scaling ----------------------------------------------------------------------------------------
+
+def before_scaling_app():
+    before_redis_app()
+    os.environ['DATABASE_URL'] = 'sqlite+aiosqlite:///' + os.getcwd() + '/app.db'
+
+
+before_scaling_sql = before_scaling_app
+
+
+async def _log_in_by_form(example):
+    await add_anna(example['users'])
+    client = example.client()
+    assert (await get(client, '/login')).status_code == 200
+    res = await client.post('/login', headers={'Content-Type': 'application/x-www-form-urlencoded'},
+                            body='username=anna&password=' + GOOD.replace(' ', '+'))
+    assert (res.status_code, res.headers['Location']) == (302, '/')
+    return client
+
+
+async def scaling_app(example):
+    await example['users'].create_all()
+    client = await _log_in_by_form(example)
+    assert (await get(client, '/')).text == 'Hello, anna'
+    assert len(await example['app']._session.list_sessions((await example['users'].get_by_name('anna')).id)) == 1
+    await example['redis'].close()
+    await example['users'].close()
+
+
+async def scaling_sql(example):
+    await example['create_tables']()
+    await _log_in_by_form(example)
+    anna = await example['users'].get_by_name('anna')
+    assert len(await example['app']._session.list_sessions(anna.id)) == 1
+    assert await example['api'].keys.create(anna, 'a display')
+    await example['store'].close()
+    await example['redis'].close()

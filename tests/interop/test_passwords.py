@@ -230,7 +230,7 @@ def nearly(draw):
 
 @given(nearly())
 def test_P4_no_string_makes_an_exception_or_work_without_a_bound(hashed):
-    check = passwords._check_of(hashed)
+    check = passwords.check_of(hashed)
     assert passwords.needs_rehash(hashed) in (True, False)
     if check is not None:
         _, arguments, digest = check

@@ -72,8 +72,8 @@ def test_T2_the_search_leaves_the_rest_alone(line):
 
 
 def test_T2_macs_and_hashes_are_compared_by_compare_digest():
-    for name in ('tokens', 'links', 'passwords', 'apikeys', 'digest', 'stored', 'login', 'nonces', 'totp', 'copies',
-                 'formtoken'):
+    for name in ('tokens', 'links', 'passwords', 'apikeys', 'digest', 'stored', 'identity', 'nonces', 'totp', 'copies',
+                 'formtoken', 'claim'):
         tree = ast.parse((SOURCE / 'dotlatch' / f'{name}.py').read_text())
         calls = [node for node in ast.walk(tree) if isinstance(node, ast.Call) and getattr(node.func, 'id',
                                                                                            '') == 'compare_digest']
