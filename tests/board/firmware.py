@@ -15,7 +15,7 @@ import os
 import shutil
 from pathlib import Path
 
-from tests.harness.machine import LaterSuites, unpack
+from tests.harness.debian import LaterSuites, unpack
 
 from .machine import CACHE, PYTHON, SetupError, run, say
 

@@ -1,10 +1,10 @@
 """Where the board's parts are kept, and how set-up talks to who watches it."""
-from tests.harness import machine
+from tests.harness import debian
 
 # The other files of the board take these from here.
-from tests.harness.machine import SetupError, run  # noqa: F401
+from tests.harness.debian import SetupError, run  # noqa: F401
 
-CACHE = machine.CACHE / 'board'
+CACHE = debian.CACHE / 'board'
 VENV = CACHE / 'venv'
 PYTHON = VENV / 'bin' / 'python'
 

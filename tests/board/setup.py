@@ -16,7 +16,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from tests.harness.machine import install
+from tests.harness.debian import install
 
 from . import firmware
 from .machine import CACHE, PYTHON, VENV, SetupError, run, say

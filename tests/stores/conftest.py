@@ -14,8 +14,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.harness.debian import SetupError
 from tests.harness.interpreters import ROOT
-from tests.harness.machine import SetupError
 from tests.stores import kinds, servers
 
 sys.path.append(str(ROOT / "tests" / "portable"))  # where the cases are that all stores keep

@@ -15,7 +15,7 @@ import shutil
 import sys
 from pathlib import Path
 
-from tests.harness.machine import CACHE, LaterSuites, SetupError, install, run, unpack
+from tests.harness.debian import CACHE, LaterSuites, SetupError, install, run, unpack
 
 FOLDER = CACHE / "valkey"
 PROGRAM = FOLDER / "valkey-server"
