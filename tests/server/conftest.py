@@ -21,6 +21,7 @@ from pathlib import Path
 
 import pytest
 
+from dotlatch import strength
 from tests.harness.interpreters import PLAIN, ROOT, SOURCE, Variant
 from tests.server.client import browser
 
@@ -34,6 +35,14 @@ WATCH = ROOT / "tests" / "harness" / "site"  # has CPython's servers look for se
 START_SECONDS = 60
 STOP_SECONDS = 5
 SHOWN_LINES = 100
+
+
+def new_password():
+    """A password that no other server has, and none of the one in a thousand that pass for common ones."""
+    while True:
+        password = f"{secrets.token_hex(8)} lantern"
+        if not strength.is_common(password) and not strength.is_common(strength.stem(password)):
+            return password
 
 
 class Server:
@@ -101,7 +110,7 @@ class Server:
 
     def claim(self):
         """Become the owner of the console, `admin` by name, and log out; `password` is the password."""
-        self.password = f"{secrets.token_hex(8)} lantern"
+        self.password = new_password()
         with browser(self) as client:
             answer = client.post("/claim", data={
                 "code": self.code, "username": "admin", "password": self.password,

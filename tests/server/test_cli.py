@@ -217,7 +217,7 @@ def test_on_a_terminal_a_weak_password_is_not_asked_for_again(tmp_path, terminal
 def test_ctrl_c_at_the_question_leaves_nothing(tmp_path, terminal):
     one = terminal("user", "add", "anna")
     one.wait_for("New password: ")
-    one.type("\x03")
+    one.press("\x03")
     one.wait_for("stopped")
     assert exit_code(one) == 130
     assert contents(tmp_path) == {} and "Traceback" not in one.shown

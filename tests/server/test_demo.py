@@ -55,8 +55,11 @@ class Terminal:
         self._read = self.shown.index(text, self._read) + len(text)
 
     def type(self, text):
+        self.press(text + "\n")
+
+    def press(self, keys):
         time.sleep(0.05)  # the prompt is there a moment before the echo is off
-        os.write(self._master, text.encode() + b"\n")
+        os.write(self._master, keys.encode())
 
     def stop(self):
         if self._process.poll() is None:
