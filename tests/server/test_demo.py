@@ -28,6 +28,11 @@ PASSWORD = "seven green bottles"
 COMMON = "correct horse battery staple"
 
 
+def as_in_a_terminal():
+    fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # which is ignored where the tests run in the background
+
+
 class Terminal:
     """A program on a terminal of its own, and the person in front of it."""
 
@@ -37,8 +42,7 @@ class Terminal:
         self._master, slave = pty.openpty()
         self._process = subprocess.Popen(
             command, cwd=cwd, env=environment, stdin=slave, stdout=slave, stderr=slave,
-            start_new_session=True,
-            preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0))
+            start_new_session=True, preexec_fn=as_in_a_terminal)
         os.close(slave)
 
     def wait_for(self, text):
