@@ -6,6 +6,7 @@ import re
 import secrets
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -278,9 +279,16 @@ def test_H3_only_these_classes_have_a_repr_of_their_own_and_none_tells_a_secret(
     """An object without one is shown as its type and address: whoever adds one adds it here."""
     key_text, key_id, hashed = apikeys.make("dl")
     secret = totp.new_secret()
+    from dotlatch.server.board.copying import Change
+    from dotlatch.server.board.deploying import Plan
+    from dotlatch.server.board.facts import Facts
+    from dotlatch.server.board.needs import Needs
     from dotlatch.server.cli.talk import Answer
     from dotlatch.users import User
     from dotlatch.usertoken import UserToken
+    needs = Needs(["login"], ["microdot"], ["login"], {Path("main.py"): "/main.py"})
+    facts = Facts("1.26.1", "Pico", (6, 3), "armv6m", 240000, 200000, 1 << 20, 1 << 19, 4096, "/lib", "/", None)
+    change = Change({"/main.py": f"SECRET_KEY = {key_text!r}".encode()}, ["/main.py"], [])
     shown = {
         "totp.py": repr(totp.Totp(secret)),
         "on_cpython.py": repr(portable.Key("k" * 32)),
@@ -289,6 +297,10 @@ def test_H3_only_these_classes_have_a_repr_of_their_own_and_none_tells_a_secret(
         "apikeys.py": repr(apikeys.APIKey(key_id, "7", "a", (), hashed)),
         "usertoken.py": repr(UserToken(User("7", "anna", password_hash="h" * 43), "FRESH")),
         "talk.py": repr(Answer({"key": key_text}, [key_text])),
+        "needs.py": repr(needs),
+        "facts.py": repr(facts),
+        "copying.py": repr(change),
+        "deploying.py": repr(Plan(None, facts, needs, change, None, False)),
     }
     folder = ROOT / "src" / "dotlatch"
     with_repr = {path.name for path in folder.rglob("*.py")

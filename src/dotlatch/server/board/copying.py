@@ -68,7 +68,7 @@ class Change:
     :param copied: the paths of those that are not there yet.
     :param removed: the paths of what stands in their way, or is not wanted any more.
     """
-    wanted: 'Mapping[str, bytes]'
+    wanted: 'Mapping[str, bytes]' = field(repr=False)  # programs have keys in them
     copied: 'list[str]'
     removed: 'list[str]'
     _staged: 'list[str]' = field(default_factory=list)    # of copied: came through the last time
