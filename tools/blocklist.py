@@ -16,7 +16,7 @@ ROOT = Path(__file__).resolve().parent.parent
 TARGET = ROOT / "src" / "dotlatch" / "blocklist.py"
 sys.path.insert(0, str(ROOT / "src"))
 
-from dotlatch import strength  # noqa: E402
+from dotlatch import names, strength  # noqa: E402
 
 COUNT = 2270  # of 32768 bits, ten each: half of them are set, and one wrong answer in a thousand follows
 
@@ -47,7 +47,7 @@ def words():
     """The words of the filter: ours, then Django's from the most frequent one down."""
     chosen = {}
     for word in [*PHRASES, *OURS.split(), *django_list()]:
-        text = strength.folded(word)
+        text = names.folded(word)
         kept = strength.stem(text)
         if len(kept) < 4:  # digits, mostly
             kept = text if len(text) >= 8 else ""

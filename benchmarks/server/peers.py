@@ -28,7 +28,7 @@ def starlette() -> Any:
     from starlette_login.mixins import UserMixin
     from starlette_login.utils import login_user
 
-    class Member(UserMixin):  # type: ignore[misc,unused-ignore]
+    class Member(UserMixin):  # type: ignore[misc,unused-ignore]  # it has no types
         def __init__(self, number: str) -> None:
             self.number = number
 

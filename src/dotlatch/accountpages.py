@@ -89,13 +89,6 @@ class AccountPages:
         if getattr(self.users, 'events', None) is None:
             self.login.tell(event, request, user)
 
-    async def _asked(self, request: 'Any', work: 'Any') -> 'Any':
-        """Return what the users answer, or end in a 503 when they cannot be asked."""
-        try:
-            return await work
-        except OSError as error:
-            http.unavailable(request, error)
-
     async def _go_on(self, request: 'Any', had_factor: bool, code: 'bool | None' = None) -> None:
         """Begin a session for this browser, where all of the user's have just ended.
 
@@ -150,10 +143,7 @@ class AccountPages:
     async def _listed(self, request: 'Any', ext: 'Session') -> 'dict[str, Any]':
         claims = ext.get(request)._claims or {}
         here = (claims.get('jti'), parent_id(claims))
-        try:
-            entries = await ext.list_sessions(user_id(request.g.current_user))
-        except OSError as error:
-            http.unavailable(request, error)
+        entries = await http.asked(request, ext.list_sessions(user_id(request.g.current_user)))
         lists: 'dict[str, list[Any]]' = {'session': [], 'remember': []}
         for one in entries[:MAX_SHOWN]:
             lists['remember' if one.get('kind') == 'remember' else 'session'].append({
@@ -164,7 +154,7 @@ class AccountPages:
 
     async def _end(self, request: 'Any') -> 'Any':
         work = self._ended(request, session_of(request), http.form(request).get('end', ''))
-        return self._back(request, await self._asked(request, work))
+        return self._back(request, await http.asked(request, work))
 
     async def _ended(self, request: 'Any', ext: 'Session', which: str) -> 'str | None':
         """End a session, or all others, and return what is to be said of it."""
@@ -272,7 +262,7 @@ class AccountPages:
             return redirect(self.context['second_url'], 303)
         code = http.form(request).get('code', '').replace(' ', '')
         try:
-            codes = await self._asked(request, self.login.second.confirm(user, pending, code))
+            codes = await http.asked(request, self.login.second.confirm(user, pending, code))
         except totp.ClockNotSet:
             return await self._show_second(request, 503, clock=True)
         except ValueError:  # that is nothing to confirm: the page makes another one
@@ -284,13 +274,13 @@ class AccountPages:
 
     async def _new_recovery(self, request: 'Any') -> 'Any':
         try:
-            codes = await self._asked(request, self.login.second.new_recovery(request.g.current_user))
+            codes = await http.asked(request, self.login.second.new_recovery(request.g.current_user))
         except ValueError:  # it was switched off meanwhile
             return redirect(self.context['second_url'], 303)
         return await self._show(request, 'recovery', codes=codes)
 
     async def _remove(self, request: 'Any') -> 'Any':
-        if not await self._asked(request, self.login.second.remove(request.g.current_user)):
+        if not await http.asked(request, self.login.second.remove(request.g.current_user)):
             return self._back(request, None)  # somebody was quicker
         await self._go_on(request, False, False)
         return self._back(request, 'The second factor is off. Every other browser is logged out.')

@@ -146,10 +146,8 @@ class Claim:
         if self._is_busy:
             return await self._form(request, 409, 'Somebody else is claiming this device.')
         source = http.source(request)
-        try:
-            wait = await self.throttle.attempt('', source)  # no account's: who guesses shuts nobody else out
-        except OSError as error:
-            http.unavailable(request, error)
+        # No account's: who guesses shuts nobody else out.
+        wait = await http.asked(request, self.throttle.attempt('', source))
         if wait:
             self.login.tell('claim_failed', request, reason='throttled', seconds=wait)
             http.too_many(request, wait)

@@ -139,7 +139,7 @@ class DigestAuth(BaseAuth):
             return proven[1]
         g._digest = g._digest_bad = g._digest_stale = None
         if self._is_shared:
-            await self._asked(request, self._nonces.ready())
+            await http.asked(request, self._nonces.ready())
         try:
             g._digest = self._read(request)
         except ValueError:
@@ -208,7 +208,7 @@ class DigestAuth(BaseAuth):
             return None
         verdict = self._nonces.use(nonce.decode(), int(nc, 16))
         if self._is_shared:
-            verdict = await self._asked(request, verdict)
+            verdict = await http.asked(request, verdict)
         if verdict is not GOOD:
             request.g._why = self, 'replay', user
             if verdict is STALE:
@@ -221,12 +221,6 @@ class DigestAuth(BaseAuth):
             proof.decode(), cnonce.decode(), nc.decode())
         http.on_response(request, _inform)
         return user
-
-    async def _asked(self, request: 'Any', work: 'Any') -> 'Any':
-        try:
-            return await work
-        except OSError as error:
-            http.unavailable(request, error)
 
     def _ha1(self, user: 'Any', algorithm: bytes) -> bytes:
         """Return the user's H(A1), or ``b''`` when there is none of this realm and algorithm."""

@@ -143,10 +143,7 @@ async def ask(login: 'Login', request: 'Any', account: str) -> None:
     """Count an attempt, or end in a 429; in a 503 when a throttle on another machine cannot be asked."""
     if login.throttle is None:
         return
-    try:
-        wait = await login.throttle.attempt(account, http.source(request))
-    except OSError as error:
-        http.unavailable(request, error)
+    wait = await http.asked(request, login.throttle.attempt(account, http.source(request)))
     if wait:
         login.tell('login_failed', request, reason='throttled', seconds=wait)
         http.too_many(request, wait)

@@ -147,6 +147,7 @@ def no_store(response: 'Any') -> None:
 
 
 if TYPE_CHECKING:
+    from .refusals import asked as asked
     from .refusals import challenge as challenge
     from .refusals import is_unavailable as is_unavailable
     from .refusals import too_many as too_many
@@ -158,7 +159,7 @@ if TYPE_CHECKING:
 else:
     def __getattr__(name):
         # What no request with a session needs is loaded by the first that does.
-        if name in ('challenge', 'too_many', 'unavailable', 'is_unavailable'):
+        if name in ('challenge', 'too_many', 'unavailable', 'is_unavailable', 'asked'):
             from . import refusals as found
         elif name in ('source', 'form', 'wants_page', 'url_as_sent'):
             from . import visitor as found

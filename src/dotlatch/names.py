@@ -1,9 +1,10 @@
-"""What may be the name of a user or a key, which is shown in lists and logs.
+"""What may be the name of a user or a key, which is shown in lists and logs, and which names are the same.
 
 Needs portable.py::
 
     check_name('anna')       # nothing
     check_name('an\\nna')     # ValueError
+    folded('Anna')           # 'anna'
 """
 from .portable import utf8
 
@@ -20,3 +21,8 @@ def check_name(name: str) -> None:
         utf8(name.encode())
     except ValueError:
         raise ValueError('a name has no half of a character') from None
+
+
+def folded(text: str) -> str:
+    """Return the text with ASCII letters in lower case: both Pythons' ``lower()`` differ for others."""
+    return ''.join([c.lower() if 'A' <= c <= 'Z' else c for c in text])

@@ -63,16 +63,12 @@ class Patience:
     async def dispatch(self, request: 'Any') -> 'Any':
         """Answer a request that has come."""
         task = asyncio.current_task()
-        entry = None
-        for entry in self._waiting:
-            if entry[0] is task:
-                self._done(entry)
-                break
-        else:
-            entry = None  # no connection of ours
+        ours = [entry for entry in self._waiting if entry[0] is task]  # none: a test's request, say
+        for entry in ours:
+            self._done(entry)
         response = await self._dispatch(request)
-        if entry is not None and isinstance(getattr(response, 'body', None), bytes):
-            self._wait_for(entry)
+        if ours and isinstance(getattr(response, 'body', None), bytes):
+            self._wait_for(ours[0])
         return response
 
     def check(self) -> None:

@@ -50,6 +50,14 @@ def unavailable(request: 'Any', error: Exception) -> None:
     abort(503, 'Try again in a moment')
 
 
+async def asked(request: 'Any', work: 'Any') -> 'Any':
+    """Return what is awaited from what may be on another machine; ends in a 503 when that cannot be asked."""
+    try:
+        return await work
+    except OSError as error:
+        unavailable(request, error)
+
+
 def is_unavailable(error: Exception) -> bool:
     """Tell whether the error says that no guess was judged. Any other may be how a callback says that one was wrong."""
     return isinstance(error, OSError) or getattr(error, 'status_code', 0) == 503

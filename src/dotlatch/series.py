@@ -48,7 +48,7 @@ class Series:
         record['stamp'] = stamped
         record = self._noted(request, record)
         series_id = random_id()
-        await _asked(request, ext.store.save(series_id, record, True))
+        await http.asked(request, ext.store.save(series_id, record, True))
         self.cookie.set(request, series_id + '.' + secret, seconds)
         return _named(record, series_id)
 
@@ -93,7 +93,7 @@ class Series:
     async def _load(self, request: 'Any', series_id: 'Any') -> 'dict[str, Any] | None':
         if not is_session_id(series_id):
             return None
-        record = await _asked(request, session_of(request).store.load(series_id))
+        record = await http.asked(request, session_of(request).store.load(series_id))
         if type(record) is not dict or record.get('kind') != KIND:
             return None
         try:
@@ -117,7 +117,7 @@ class Series:
             turned = self._noted(request, record)
             turned['secret'], turned['last'] = _hashed(following).decode(), record['secret']
             del turned['jti'], turned['sub']
-            if not await _asked(request, ext.store.save(series_id, turned, False)):
+            if not await http.asked(request, ext.store.save(series_id, turned, False)):
                 return False  # ended meanwhile
         # Whatever becomes of the request: without it the browser would come with a secret that is over.
         self.cookie.set(request, series_id + '.' + following, tokens.left(record), True)
@@ -130,10 +130,10 @@ class Series:
 
     async def _end(self, request: 'Any', record: 'dict[str, Any]') -> None:
         store = session_of(request).store
-        await _asked(request, store.delete(record['jti']))
-        for session_id, other in await _asked(request, store.list_user(record['user'])):
+        await http.asked(request, store.delete(record['jti']))
+        for session_id, other in await http.asked(request, store.list_user(record['user'])):
             if is_same_id(parent_id(other), record['jti']):
-                await _asked(request, store.delete(session_id))
+                await http.asked(request, store.delete(session_id))
 
     def _noted(self, request: 'Any', record: 'dict[str, Any]') -> 'dict[str, Any]':
         """Return a copy with when and where it was used."""
@@ -141,14 +141,6 @@ class Series:
         record['source'] = http.source(request)
         record['client'] = request.headers.get('User-Agent', '')[:_CLIENT]
         return record
-
-
-async def _asked(request: 'Any', work: 'Any') -> 'Any':
-    """Return what the store answers; a 503 when it cannot: nobody knows then who is remembered."""
-    try:
-        return await work
-    except OSError as error:
-        http.unavailable(request, error)
 
 
 def _named(record: 'dict[str, Any]', series_id: str) -> 'dict[str, Any]':

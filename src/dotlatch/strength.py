@@ -1,6 +1,6 @@
 """Whether a new password is good enough, by NIST SP 800-63B-4 section 3.1.1.2.
 
-Needs portable.py, passwords.py, through which it is used, and blocklist.py::
+Needs portable.py, names.py, passwords.py, through which it is used, and blocklist.py::
 
     from dotlatch.passwords import WeakPassword, check_strength
 
@@ -15,6 +15,7 @@ first: common passwords, names that a stranger knows, and patterns, with no more
 import hashlib
 import sys
 
+from .names import folded
 from .passwords import MAX_PASSWORD, is_password
 from .portable import MICROPYTHON, call
 
@@ -69,11 +70,6 @@ async def check_strength(password: str, context: 'Any' = (), min_length: int = 1
         _forget()
     if check is not None and await call(check, password):
         raise WeakPassword('this is on a list of stolen passwords: ' + _ADVICE)
-
-
-def folded(text: str) -> str:
-    """Return the text with ASCII letters in lower case: both Pythons' ``lower()`` differ for others."""
-    return ''.join([c.lower() if 'A' <= c <= 'Z' else c for c in text])
 
 
 def _unit(text: str) -> str:

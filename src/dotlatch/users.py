@@ -10,7 +10,7 @@ second factor::
     users.get_by_id(user.id)
 """
 from . import copies, passwords
-from .names import check_name
+from .names import check_name, folded
 from .portable import Lock, b64url_encode, call, random_bytes, warn_once
 
 TYPE_CHECKING = False
@@ -406,11 +406,6 @@ def _user(fields: 'dict[str, Any]') -> User:
 
 def _is_text(value: 'Any') -> bool:
     return value is None or type(value) is str
-
-
-def folded(name: str) -> str:
-    """Return the name with ASCII letters in lower case, on both Pythons."""
-    return ''.join([c.lower() if 'A' <= c <= 'Z' else c for c in name])
 
 
 def checked_scopes(scopes: 'Any') -> 'list[str]':

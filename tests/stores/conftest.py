@@ -20,6 +20,13 @@ from tests.stores import kinds, servers
 
 sys.path.append(str(ROOT / "tests" / "portable"))  # where the cases are that all stores keep
 
+# After the path, where it finds the client. Its fixtures are here for all modules of this folder.
+from tests.stores.django_project import (
+    django_on_postgresql as django_on_postgresql,
+)
+from tests.stores.django_project import django_on_sqlite as django_on_sqlite
+from tests.stores.django_project import project as project
+
 TEST_SECONDS = 30
 MEMORY = "/dev/shm"
 

@@ -1,4 +1,4 @@
-"""A Django project for tests, and a Microdot app beside it: `project` is a fixture for modules to import.
+"""A Django project for tests, and a Microdot app beside it: `project` is a fixture, which conftest.py has.
 
 The Django is a real one in a process that is kept for the whole run, with a SQLite of each test's own, or one
 PostgreSQL for all.

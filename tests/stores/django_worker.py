@@ -6,6 +6,7 @@ Each line of its input is JSON: the name of a function below, its arguments, and
 Each line of its output is the answer.
 """
 
+# ruff: noqa: E402 (Django is set up before its models are imported)
 import json
 import os
 import sys
@@ -18,13 +19,13 @@ import django
 
 django.setup()
 
-from django.contrib.auth import authenticate, get_user_model, hashers  # noqa: E402
-from django.contrib.auth.models import Group, Permission  # noqa: E402
-from django.contrib.sessions.backends.db import SessionStore  # noqa: E402
-from django.contrib.sessions.models import Session  # noqa: E402
-from django.core.management import call_command  # noqa: E402
-from django.db import connection  # noqa: E402
-from django.test import Client, override_settings  # noqa: E402
+from django.contrib.auth import authenticate, get_user_model, hashers
+from django.contrib.auth.models import Group, Permission
+from django.contrib.sessions.backends.db import SessionStore
+from django.contrib.sessions.models import Session
+from django.core.management import call_command
+from django.db import connection
+from django.test import Client, override_settings
 
 User = get_user_model()
 NAME = User.USERNAME_FIELD

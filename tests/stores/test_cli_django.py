@@ -5,14 +5,7 @@ import asyncio
 import pytest
 
 from tests.server import commands
-from tests.stores.django_project import (  # noqa: F401
-    KEY,
-    Browser,
-    django_on_postgresql,
-    django_on_sqlite,
-    new_name,
-    project,
-)
+from tests.stores.django_project import KEY, Browser, new_name
 from tests.stores.users import DATABASES
 
 PASSWORD = "seven green bottles"
@@ -22,7 +15,7 @@ sqlite = pytest.mark.parametrize("stores", ["sqlite"], indirect=True)
 
 
 @pytest.fixture
-def told(project):  # noqa: F811
+def told(project):
     """What a command says that is given in this process, about the project."""
     address = {"DOTLATCH_USERS": project.stores.address, "DJANGO_SECRET_KEY": KEY}
 
@@ -32,7 +25,7 @@ def told(project):  # noqa: F811
 
 
 @pytest.fixture
-def browser(project):  # noqa: F811
+def browser(project):
     return Browser(project.site(), project)
 
 
@@ -52,7 +45,7 @@ async def test_an_account_that_is_made_here_logs_in_at_django_and_each_change_co
 
 
 @both
-async def test_the_sessions_of_a_user_are_listed_and_ended_in_django_too(told, browser, project):  # noqa: F811
+async def test_the_sessions_of_a_user_are_listed_and_ended_in_django_too(told, browser, project):
     anna, bert = project.add(PASSWORD), project.add(PASSWORD)
     here, there, his = browser, browser.copy(), browser.copy()
     await here.log_in(anna, PASSWORD)
@@ -70,7 +63,7 @@ async def test_the_sessions_of_a_user_are_listed_and_ended_in_django_too(told, b
 
 
 @sqlite
-async def test_what_django_does_itself_is_left_to_it(told, project):  # noqa: F811
+async def test_what_django_does_itself_is_left_to_it(told, project):
     anna = project.add(PASSWORD)
     for verb in ("remove", "logout"):
         done = await told("user", verb, anna)
@@ -88,7 +81,7 @@ async def test_what_django_does_itself_is_left_to_it(told, project):  # noqa: F8
 
 
 @sqlite
-async def test_sessions_under_a_key_of_before_are_found(told, browser, project):  # noqa: F811
+async def test_sessions_under_a_key_of_before_are_found(told, browser, project):
     anna = project.add(PASSWORD)
     browser.django_logs_in(anna, PASSWORD)
     another = "django-insecure-another-one-0123456789abcdefghijklmno"

@@ -11,13 +11,7 @@ from dotlatch.loginpages import LoginPages
 from dotlatch.server.django_codec import COOKIE_SALT, DjangoCodec, django_keys
 from dotlatch.server.django_cookies import DjangoCookies
 from dotlatch.session import Session, with_session
-from tests.stores.django_project import (  # noqa: F401
-    KEY,
-    Browser,
-    django_on_postgresql,
-    django_on_sqlite,
-    project,
-)
+from tests.stores.django_project import KEY, Browser
 from tests.stores.users import ANOTHER
 
 pytestmark = pytest.mark.parametrize("stores", ["sqlite"], indirect=True)
@@ -25,7 +19,7 @@ NEW_KEY = "django-insecure-the-next-one-0123456789abcdefghijklmn"
 IN_COOKIES = {"SESSION_ENGINE": "django.contrib.sessions.backends.signed_cookies"}
 
 
-def site(project, key=KEY):  # noqa: F811
+def site(project, key=KEY):
     app, users = Microdot(), project.users()
     codec = DjangoCookies(users, key)
     Session(app, codec.keys, codec=codec, name="sessionid", host_prefix=False)
@@ -47,7 +41,7 @@ def site(project, key=KEY):  # noqa: F811
     return app
 
 
-async def test_one_cookie_is_a_login_on_both_sides(project):  # noqa: F811
+async def test_one_cookie_is_a_login_on_both_sides(project):
     app = site(project)
     for log_in in ("django", "here"):
         anna, browser = project.add(), Browser(app, project)
@@ -61,7 +55,7 @@ async def test_one_cookie_is_a_login_on_both_sides(project):  # noqa: F811
         assert "In the cart: tea, milk." in browser.django("/", **IN_COOKIES)
 
 
-async def test_a_logout_on_either_side_is_one_on_both(project):  # noqa: F811
+async def test_a_logout_on_either_side_is_one_on_both(project):
     app, anna = site(project), project.add()
     browser = Browser(app, project)
     browser.django_logs_in(anna, **IN_COOKIES)
@@ -74,14 +68,14 @@ async def test_a_logout_on_either_side_is_one_on_both(project):  # noqa: F811
     assert (await thief.get("/who")).text == "nobody"
 
 
-async def test_S6_a_new_password_ends_what_the_old_one_opened(project):  # noqa: F811
+async def test_S6_a_new_password_ends_what_the_old_one_opened(project):
     anna, browser = project.add(), Browser(site(project), project)
     await browser.log_in(anna)
     project.ask("set_password", anna, ANOTHER)
     assert [(await browser.get("/who")).text, browser.django_knows(**IN_COOKIES)] == ["nobody", None]
 
 
-async def test_a_key_that_is_new_takes_sessions_along(project):  # noqa: F811
+async def test_a_key_that_is_new_takes_sessions_along(project):
     anna, browser = project.add(), Browser(site(project), project)
     browser.django_logs_in(anna, **IN_COOKIES)
     browser.app = site(project, [NEW_KEY, KEY])
@@ -90,7 +84,7 @@ async def test_a_key_that_is_new_takes_sessions_along(project):  # noqa: F811
     assert (await browser.get("/who")).text == browser.django_knows(SECRET_KEY=NEW_KEY, **IN_COOKIES) == anna
 
 
-async def test_cookies_that_are_none_or_have_ended_are_anonymous(project):  # noqa: F811
+async def test_cookies_that_are_none_or_have_ended_are_anonymous(project):
     app, anna = site(project), project.add()
     browser = Browser(app, project)
     browser.django_logs_in(anna, **IN_COOKIES)
@@ -106,14 +100,14 @@ async def test_cookies_that_are_none_or_have_ended_are_anonymous(project):  # no
     assert abs(saved - time.time()) < 60 and (await browser.get("/who")).text == anna
 
 
-async def test_a_handler_may_not_log_somebody_in_by_djangos_names(project):  # noqa: F811
+async def test_a_handler_may_not_log_somebody_in_by_djangos_names(project):
     codec = DjangoCookies(project.users(), KEY)
     for name in ("_auth_user_id", "_auth_user_backend", "_auth_user_hash", "_dotlatch"):
         with pytest.raises(ValueError, match="log in with Login"):
             codec.encode({"data": {name: "1"}})
 
 
-async def test_a_session_that_somebody_else_began_has_another_id_after_the_login(project):  # noqa: F811
+async def test_a_session_that_somebody_else_began_has_another_id_after_the_login(project):
     app, anna = site(project), project.add()
     planted = Browser(app, project)
     await planted.get("/add?item=tea")

@@ -17,13 +17,7 @@ from dotlatch.server import django_sessions as module
 from dotlatch.server.django import DjangoSessions, DjangoUsers
 from dotlatch.server.django_codec import DjangoCodec, django_keys
 from dotlatch.session import Session, session_of
-from tests.stores.django_project import (  # noqa: F401
-    KEY,
-    Browser,
-    django_on_postgresql,
-    django_on_sqlite,
-    project,
-)
+from tests.stores.django_project import KEY, Browser
 from tests.stores.users import ANOTHER, DATABASES, PASSWORD
 
 both = pytest.mark.parametrize("stores", DATABASES, indirect=True)
@@ -33,28 +27,28 @@ BACKEND = "django.contrib.auth.backends.ModelBackend"
 
 
 @pytest.fixture
-def browser(project):  # noqa: F811
+def browser(project):
     return Browser(project.site(), project)
 
 
 # --- logging in and out -------------------------------------------------------------------------------
 
 @both
-async def test_a_login_here_is_one_in_django(project, browser):  # noqa: F811
+async def test_a_login_here_is_one_in_django(project, browser):
     anna = project.add()
     assert (await browser.log_in(anna)).status_code == 302
     assert (await browser.get("/who")).text == browser.django_knows() == anna
 
 
 @both
-async def test_a_login_in_django_is_one_here(project, browser):  # noqa: F811
+async def test_a_login_in_django_is_one_here(project, browser):
     anna = project.add()
     assert browser.django_logs_in(anna) == 302
     assert (await browser.get("/who")).text == browser.django_knows() == anna
 
 
 @both
-async def test_a_logout_here_is_one_in_django(project, browser):  # noqa: F811
+async def test_a_logout_here_is_one_in_django(project, browser):
     browser.django_logs_in(project.add())
     thief = browser.copy()
     await browser.post("/logout")
@@ -63,7 +57,7 @@ async def test_a_logout_here_is_one_in_django(project, browser):  # noqa: F811
 
 
 @both
-async def test_a_logout_in_django_is_one_here(project, browser):  # noqa: F811
+async def test_a_logout_in_django_is_one_here(project, browser):
     await browser.log_in(project.add())
     thief = browser.copy()
     assert browser.django_posts("/accounts/logout/", {}) == 302
@@ -72,7 +66,7 @@ async def test_a_logout_in_django_is_one_here(project, browser):  # noqa: F811
 
 
 @both
-async def test_each_login_begins_a_session_under_another_key(project, browser):  # noqa: F811
+async def test_each_login_begins_a_session_under_another_key(project, browser):
     anna = project.add()
     await browser.get("/add?item=tea")
     anonymous = browser.copy()
@@ -85,7 +79,7 @@ async def test_each_login_begins_a_session_under_another_key(project, browser): 
 
 
 @both
-async def test_the_cookie_is_djangos(project, browser):  # noqa: F811
+async def test_the_cookie_is_djangos(project, browser):
     answer = await browser.post("/login", form=urlencode({"username": project.add(), "password": PASSWORD}))
     assert [cookie.partition(";")[2] for cookie in answer.cookies] == [
         " Path=/; Max-Age=1209600; HttpOnly; SameSite=Lax"]
@@ -93,7 +87,7 @@ async def test_the_cookie_is_djangos(project, browser):  # noqa: F811
 
 
 @sqlite
-async def test_the_cookie_may_have_another_name_as_in_django(project):  # noqa: F811
+async def test_the_cookie_may_have_another_name_as_in_django(project):
     named = {"SESSION_COOKIE_NAME": "session"}
     anna, browser = project.add(), Browser(project.site(project.sessions(cookie_name="session")), project)
     await browser.log_in(anna)
@@ -103,7 +97,7 @@ async def test_the_cookie_may_have_another_name_as_in_django(project):  # noqa: 
 
 
 @both
-async def test_a_login_with_a_weak_hash_holds_on_both_sides(project, browser):  # noqa: F811
+async def test_a_login_with_a_weak_hash_holds_on_both_sides(project, browser):
     anna = project.add()
     project.ask("change_user", anna, {"password": await hash_password(PASSWORD, 10)})
     await browser.log_in(anna)
@@ -111,7 +105,7 @@ async def test_a_login_with_a_weak_hash_holds_on_both_sides(project, browser):  
 
 
 @both
-async def test_a_login_here_is_noted_as_django_does(project, browser):  # noqa: F811
+async def test_a_login_here_is_noted_as_django_does(project, browser):
     anna = project.add()
     assert project.ask("user", anna)["last_login"] is None
     await browser.get("/add?item=tea")
@@ -121,7 +115,7 @@ async def test_a_login_here_is_noted_as_django_does(project, browser):  # noqa: 
 
 
 @both
-async def test_an_account_that_is_shut_is_nobody_on_both_sides(project, browser):  # noqa: F811
+async def test_an_account_that_is_shut_is_nobody_on_both_sides(project, browser):
     anna = project.add()
     await browser.log_in(anna)
     project.ask("change_user", anna, {"is_active": False})
@@ -132,7 +126,7 @@ async def test_an_account_that_is_shut_is_nobody_on_both_sides(project, browser)
 # --- what the session holds ---------------------------------------------------------------------------
 
 @both
-async def test_both_have_the_same_data(project, browser):  # noqa: F811
+async def test_both_have_the_same_data(project, browser):
     browser.django_logs_in(project.add())
     browser.django_posts("/cart", {"item": "tea"})
     await browser.get("/add?item=Jas%C3%B8n")
@@ -142,7 +136,7 @@ async def test_both_have_the_same_data(project, browser):  # noqa: F811
 
 
 @both
-async def test_much_data_is_compressed_by_either_and_read_by_the_other(project, browser):  # noqa: F811
+async def test_much_data_is_compressed_by_either_and_read_by_the_other(project, browser):
     browser.django_logs_in(project.add())
     for n in range(40):
         browser.django_posts("/cart", {"item": f"item-{n:03d}"})
@@ -153,7 +147,7 @@ async def test_much_data_is_compressed_by_either_and_read_by_the_other(project, 
 
 
 @both
-async def test_djangos_own_names_mean_what_they_mean_and_ours_are_in_one_place(project, browser):  # noqa: F811
+async def test_djangos_own_names_mean_what_they_mean_and_ours_are_in_one_place(project, browser):
     anna = project.add()
     await browser.log_in(anna)
     await browser.get("/add?item=tea")
@@ -164,7 +158,7 @@ async def test_djangos_own_names_mean_what_they_mean_and_ours_are_in_one_place(p
 
 
 @both
-async def test_what_django_keeps_under_names_of_ours_stays_its_own(project, browser):  # noqa: F811
+async def test_what_django_keeps_under_names_of_ours_stays_its_own(project, browser):
     user_id = int(project.ask("user", project.add())["id"])
     theirs = {"_user_id": user_id, "_stamp": "x", "_password": int(time.time()), "_half": {}, "cart": ["tea"]}
     key = project.ask("new_session", theirs, 3600)
@@ -176,7 +170,7 @@ async def test_what_django_keeps_under_names_of_ours_stays_its_own(project, brow
 
 
 @both
-async def test_the_end_of_a_session_is_where_django_has_set_it(project, browser):  # noqa: F811
+async def test_the_end_of_a_session_is_where_django_has_set_it(project, browser):
     key = project.ask("new_session", {"cart": ["tea"]}, 100)
     browser.jar[("sessionid", "/")] = (key, False, True)
     before = project.ask("session", key)["ends"]
@@ -185,7 +179,7 @@ async def test_the_end_of_a_session_is_where_django_has_set_it(project, browser)
 
 
 @sqlite
-async def test_a_handler_may_not_log_somebody_in_by_djangos_names(project):  # noqa: F811
+async def test_a_handler_may_not_log_somebody_in_by_djangos_names(project):
     site = project.site()
 
     @site.get("/forge")
@@ -205,7 +199,7 @@ async def test_a_handler_may_not_log_somebody_in_by_djangos_names(project):  # n
 # --- passwords ----------------------------------------------------------------------------------------
 
 @both
-async def test_S6_a_new_password_in_django_ends_the_others_here(project, browser):  # noqa: F811
+async def test_S6_a_new_password_in_django_ends_the_others_here(project, browser):
     anna = project.add()
     other = Browser(browser.app, project)
     await other.log_in(anna)
@@ -218,7 +212,7 @@ async def test_S6_a_new_password_in_django_ends_the_others_here(project, browser
 
 
 @both
-async def test_S6_a_new_password_here_ends_the_others_in_django(project, browser):  # noqa: F811
+async def test_S6_a_new_password_here_ends_the_others_in_django(project, browser):
     anna = project.add()
     other = Browser(browser.app, project)
     other.django_logs_in(anna)
@@ -232,7 +226,7 @@ async def test_S6_a_new_password_here_ends_the_others_in_django(project, browser
 
 
 @both
-async def test_S6_a_password_that_somebody_else_sets_ends_all_sessions(project):  # noqa: F811
+async def test_S6_a_password_that_somebody_else_sets_ends_all_sessions(project):
     users = project.users()
     site = project.site(project.sessions(users))
     for set_it in ("django", "here"):
@@ -246,7 +240,7 @@ async def test_S6_a_password_that_somebody_else_sets_ends_all_sessions(project):
 
 
 @both
-async def test_a_login_of_djangos_has_to_be_fresh_here_by_the_password(project, browser):  # noqa: F811
+async def test_a_login_of_djangos_has_to_be_fresh_here_by_the_password(project, browser):
     anna, bert = project.add(), project.add()
     browser.django_logs_in(anna)
     assert (await browser.get("/state")).text == "remembered"
@@ -258,7 +252,7 @@ async def test_a_login_of_djangos_has_to_be_fresh_here_by_the_password(project, 
 
 
 @sqlite
-async def test_a_password_that_was_proven_for_one_user_proves_nothing_for_another(project, browser):  # noqa: F811
+async def test_a_password_that_was_proven_for_one_user_proves_nothing_for_another(project, browser):
     anna, bert = project.add(), project.add()
     await browser.log_in(anna)
     data = project.ask("session", browser.key)["data"]
@@ -275,7 +269,7 @@ async def test_a_password_that_was_proven_for_one_user_proves_nothing_for_anothe
 # --- keys ---------------------------------------------------------------------------------------------
 
 @both
-async def test_a_key_that_is_new_on_both_sides_takes_all_sessions_along(project, browser):  # noqa: F811
+async def test_a_key_that_is_new_on_both_sides_takes_all_sessions_along(project, browser):
     anna = project.add()
     of_django, ours = Browser(browser.app, project), browser
     of_django.django_logs_in(anna)
@@ -292,7 +286,7 @@ async def test_a_key_that_is_new_on_both_sides_takes_all_sessions_along(project,
 
 
 @both
-async def test_django_writes_anew_what_an_old_key_has_signed_here(project, browser):  # noqa: F811
+async def test_django_writes_anew_what_an_old_key_has_signed_here(project, browser):
     anna = project.add()
     await browser.log_in(anna)
     assert browser.django_knows(SECRET_KEY=NEW_KEY, SECRET_KEY_FALLBACKS=[KEY]) == anna
@@ -301,14 +295,14 @@ async def test_django_writes_anew_what_an_old_key_has_signed_here(project, brows
 
 
 @both
-async def test_a_key_that_is_gone_opens_nothing(project, browser):  # noqa: F811
+async def test_a_key_that_is_gone_opens_nothing(project, browser):
     await browser.log_in(project.add())
     browser.app = project.site(project.sessions(key=NEW_KEY))
     assert [(await browser.get("/who")).text, browser.django_knows(SECRET_KEY=NEW_KEY)] == ["nobody", None]
 
 
 @sqlite
-async def test_sessions_have_djangos_key_and_no_other(project):  # noqa: F811
+async def test_sessions_have_djangos_key_and_no_other(project):
     browser = Browser(project.site(secret_key="another key of thirty-two bytes and more"), project)
     anna = project.add()
     browser.app.error_handlers[RuntimeError] = lambda request, error: (str(error), 418)
@@ -341,7 +335,7 @@ def damaged(text):
 
 
 @both
-async def test_a_damaged_row_is_an_anonymous_visitor(project, browser):  # noqa: F811
+async def test_a_damaged_row_is_an_anonymous_visitor(project, browser):
     browser.django_logs_in(project.add())
     database = module.sessions_table(module.MetaData())
     store = project.sessions()
@@ -361,7 +355,7 @@ async def test_a_damaged_row_is_an_anonymous_visitor(project, browser):  # noqa:
 
 
 @both
-async def test_claims_of_any_kind_are_no_error(project, browser):  # noqa: F811
+async def test_claims_of_any_kind_are_no_error(project, browser):
     user_id = project.ask("user", project.add())["id"]
     odd = [5, None, "x", [], {}, True, 1e300, -1, "1" * 50, {"own": 5}, {"own": {"_user_id": 1, "_stamp": ""}},
            {"own": {"_password": "x", "_code": []}, "of": None}, {"iat": "x", "seen": [], "source": 5, "user": {}}]
@@ -375,7 +369,7 @@ async def test_claims_of_any_kind_are_no_error(project, browser):  # noqa: F811
 
 
 @both
-async def test_a_session_that_has_ended_is_anonymous_on_both_sides(project, browser):  # noqa: F811
+async def test_a_session_that_has_ended_is_anonymous_on_both_sides(project, browser):
     anna = project.add()
     browser.django_logs_in(anna)
     data = project.ask("session", browser.key)["data"]
@@ -388,7 +382,7 @@ async def test_a_session_that_has_ended_is_anonymous_on_both_sides(project, brow
 
 
 @both
-async def test_a_login_of_a_backend_that_is_not_ours_is_none(project):  # noqa: F811
+async def test_a_login_of_a_backend_that_is_not_ours_is_none(project):
     anna = project.add()
     other = "shop.backends.ByRemoteUser"
     browser = Browser(project.site(), project)
@@ -403,7 +397,7 @@ async def test_a_login_of_a_backend_that_is_not_ours_is_none(project):  # noqa: 
 
 
 @sqlite
-async def test_what_is_no_key_is_never_looked_up(project, browser):  # noqa: F811
+async def test_what_is_no_key_is_never_looked_up(project, browser):
     for value in ("x", "a" * 31, "a" * 33, "A" * 32, "a" * 31 + "'", "é" * 32, "a" * 22 + "." + "b" * 22):
         answer = await browser.get("/who", headers={"Cookie": "sessionid=" + value})
         assert (answer.status_code, answer.text) == (200, "nobody")
@@ -415,7 +409,7 @@ async def test_what_is_no_key_is_never_looked_up(project, browser):  # noqa: F81
 # --- at the same time ---------------------------------------------------------------------------------
 
 @both
-async def test_a_logout_in_django_wins_over_a_handler_that_saves_late(project):  # noqa: F811
+async def test_a_logout_in_django_wins_over_a_handler_that_saves_late(project):
     site = project.site()
     loaded, go_on = asyncio.Event(), asyncio.Event()
 
@@ -440,7 +434,7 @@ async def test_a_logout_in_django_wins_over_a_handler_that_saves_late(project): 
 
 
 @both
-async def test_many_requests_at_once_find_the_same_user(project, browser):  # noqa: F811
+async def test_many_requests_at_once_find_the_same_user(project, browser):
     anna = project.add()
     browser.django_logs_in(anna)
     copies = [browser.copy() for _ in range(30)]
@@ -451,7 +445,7 @@ async def test_many_requests_at_once_find_the_same_user(project, browser):  # no
 
 
 @both
-async def test_both_may_write_at_the_same_time(project, browser):  # noqa: F811
+async def test_both_may_write_at_the_same_time(project, browser):
     anna = project.add()
     browser.django_logs_in(anna)
     theirs = browser.copy()
@@ -470,7 +464,7 @@ async def test_both_may_write_at_the_same_time(project, browser):  # noqa: F811
 
 
 @both
-async def test_logins_at_once_are_as_many_sessions(project, browser):  # noqa: F811
+async def test_logins_at_once_are_as_many_sessions(project, browser):
     anna = project.add()
     browsers = [Browser(browser.app, project) for _ in range(6)]
     await asyncio.gather(*[one.log_in(anna) for one in browsers])
@@ -481,7 +475,7 @@ async def test_logins_at_once_are_as_many_sessions(project, browser):  # noqa: F
 # --- all sessions of a user ---------------------------------------------------------------------------
 
 @both
-async def test_all_sessions_of_a_user_are_listed_and_ended_whoever_began_them(project, monkeypatch):  # noqa: F811
+async def test_all_sessions_of_a_user_are_listed_and_ended_whoever_began_them(project, monkeypatch):
     monkeypatch.setattr(module, "_PAGE", 2)
     users = project.users()
     store = project.sessions(users)
@@ -500,7 +494,7 @@ async def test_all_sessions_of_a_user_are_listed_and_ended_whoever_began_them(pr
 
 
 @both
-async def test_the_account_page_lists_the_sessions_that_django_began(project, browser):  # noqa: F811
+async def test_the_account_page_lists_the_sessions_that_django_began(project, browser):
     anna = project.add()
     other = Browser(browser.app, project)
     other.django_logs_in(anna)
@@ -516,7 +510,7 @@ async def test_the_account_page_lists_the_sessions_that_django_began(project, br
 
 
 @sqlite
-async def test_an_id_that_somebody_has_seen_opens_and_ends_nothing_by_itself(project, browser):  # noqa: F811
+async def test_an_id_that_somebody_has_seen_opens_and_ends_nothing_by_itself(project, browser):
     anna = project.add()
     browser.django_logs_in(anna)
     store, session_id = project.sessions(), str(module.id_of(browser.key))
@@ -529,7 +523,7 @@ async def test_an_id_that_somebody_has_seen_opens_and_ends_nothing_by_itself(pro
 
 
 @both
-async def test_one_user_cannot_end_the_session_of_another(project, browser):  # noqa: F811
+async def test_one_user_cannot_end_the_session_of_another(project, browser):
     anna, bert = project.add(), Browser(browser.app, project)
     bert.django_logs_in(project.add())
     await browser.log_in(anna)
@@ -541,7 +535,7 @@ async def test_one_user_cannot_end_the_session_of_another(project, browser):  # 
 # --- what is not shared -------------------------------------------------------------------------------
 
 @sqlite
-async def test_who_acts_for_another_is_nobody_to_django(project):  # noqa: F811
+async def test_who_acts_for_another_is_nobody_to_django(project):
     site = project.site(project.sessions(project.users()))
     admin, anna = project.add(is_superuser=True, is_staff=True), project.add()
     login = Login("/login", users=site._session.store.users, impersonation=Impersonation("superuser"))
@@ -567,7 +561,7 @@ async def test_who_acts_for_another_is_nobody_to_django(project):  # noqa: F811
 
 
 @sqlite
-async def test_nobody_is_remembered_beyond_a_logout_in_django(project):  # noqa: F811
+async def test_nobody_is_remembered_beyond_a_logout_in_django(project):
     site = project.site()
     anna = project.add()
 
@@ -586,7 +580,7 @@ async def test_nobody_is_remembered_beyond_a_logout_in_django(project):  # noqa:
 
 
 @sqlite
-async def test_the_rows_of_an_old_django_are_read_and_written_where_that_is_asked_for(project):  # noqa: F811
+async def test_the_rows_of_an_old_django_are_read_and_written_where_that_is_asked_for(project):
     anna, users = project.add(), project.users()
     old = project.sessions(users, legacy=True)
     site = project.site(old)
@@ -607,7 +601,7 @@ async def test_the_rows_of_an_old_django_are_read_and_written_where_that_is_aske
 
 
 @pytest.mark.parametrize("stores", ["postgresql"], indirect=True)
-async def test_S11_a_server_that_is_frozen_or_gone_is_a_503_and_its_return_needs_no_restart(project):  # noqa: F811
+async def test_S11_a_server_that_is_frozen_or_gone_is_a_503_and_its_return_needs_no_restart(project):
     anna, users = project.add(), DjangoUsers(project.address, timeout=0.5)
     project.stores.opened.append(users)
     users.hasher = project.users().hasher

@@ -14,16 +14,7 @@ from dotlatch.server import django_users as module
 from dotlatch.server.django import DjangoUsers, permissions_of, users_table
 from dotlatch.server.django_hashers import hasher_named
 from dotlatch.server.errors import StoreUnavailable
-from tests.stores.django_project import (  # noqa: F401
-    KEY,
-    Browser,
-    Project,
-    Worker,
-    django_on_postgresql,
-    django_on_sqlite,
-    new_name,
-    project,
-)
+from tests.stores.django_project import Browser, Project, Worker, new_name
 from tests.stores.users import ANOTHER, DATABASES, PASSWORD
 
 both = pytest.mark.parametrize("stores", DATABASES, indirect=True)
@@ -43,7 +34,7 @@ async def error_of(awaitable):
 # --- logging in ---------------------------------------------------------------------------------------
 
 @both
-async def test_a_user_of_djangos_is_let_in_by_the_password_and_by_no_other(project):  # noqa: F811
+async def test_a_user_of_djangos_is_let_in_by_the_password_and_by_no_other(project):
     users, anna = project.users(), project.add(email="anna@example.com", first_name="Änne")
     user = await users.authenticate(anna, PASSWORD)
     assert (user.name, user.email, user.first_name, user.last_login) == (anna, "anna@example.com", "Änne", None)
@@ -53,7 +44,7 @@ async def test_a_user_of_djangos_is_let_in_by_the_password_and_by_no_other(proje
 
 
 @both
-async def test_nobody_else_is_let_in(project):  # noqa: F811
+async def test_nobody_else_is_let_in(project):
     users, shut, unusable = project.users(), project.add(is_active=False), project.add(password=None)
     for name in (shut, unusable, "nobody", "", "\0", "x" * 300, "\ud800", None, 5, "' OR 1=1 --"):
         assert await users.authenticate(name, PASSWORD) is None, name
@@ -64,7 +55,7 @@ async def test_nobody_else_is_let_in(project):  # noqa: F811
 
 @both
 @pytest.mark.parametrize("change", ["is_active", "password"])
-async def test_what_changes_while_a_password_is_hashed_counts(project, monkeypatch, change):  # noqa: F811
+async def test_what_changes_while_a_password_is_hashed_counts(project, monkeypatch, change):
     users, anna = project.users(), project.add()
     other = await passwords.hash_password(ANOTHER, 1000)
     verify = passwords.verify_password
@@ -79,7 +70,7 @@ async def test_what_changes_while_a_password_is_hashed_counts(project, monkeypat
 
 
 @both
-async def test_an_account_without_a_password_is_opened_by_none(project):  # noqa: F811
+async def test_an_account_without_a_password_is_opened_by_none(project):
     users, name = project.users(), new_name()
     made = await users.create(name, None)
     hashed = project.ask("user", name)["password"]
@@ -91,7 +82,7 @@ async def test_an_account_without_a_password_is_opened_by_none(project):  # noqa
 
 
 @both
-async def test_P3_who_is_not_there_costs_what_a_wrong_password_costs(project, monkeypatch):  # noqa: F811
+async def test_P3_who_is_not_there_costs_what_a_wrong_password_costs(project, monkeypatch):
     costs = []
     derive = passwords.pbkdf2_hmac_sha256
 
@@ -122,7 +113,7 @@ async def test_P3_the_decoy_of_a_hasher_costs_as_much_and_is_opened_by_nothing(n
 
 @both
 @pytest.mark.parametrize("kind", ["pbkdf2_sha256", "argon2", "bcrypt_sha256", "scrypt", "pbkdf2_sha1"])
-async def test_hashes_of_djangos_kinds_open_the_account_and_are_replaced_where_they_are_others(project, kind):  # noqa: F811
+async def test_hashes_of_djangos_kinds_open_the_account_and_are_replaced_where_they_are_others(project, kind):
     users, anna = project.users(), project.add()
     hashed = project.ask("make_hash", PASSWORD, kind, PASSWORD_HASHERS=ALL_HASHERS)
     project.ask("change_user", anna, {"password": hashed})
@@ -136,7 +127,7 @@ async def test_hashes_of_djangos_kinds_open_the_account_and_are_replaced_where_t
 
 @sqlite
 @pytest.mark.parametrize("kind", ["pbkdf2_sha256", "argon2", "bcrypt_sha256", "scrypt"])
-async def test_a_hash_of_ours_is_one_that_django_would_have_made(project, kind):  # noqa: F811
+async def test_a_hash_of_ours_is_one_that_django_would_have_made(project, kind):
     first = {"PASSWORD_HASHERS": [path for path in ALL_HASHERS if kind.split("_sha256")[0] in path.lower()]}
     users = project.users(hasher=kind)
     name = new_name()
@@ -150,7 +141,7 @@ async def test_a_hash_of_ours_is_one_that_django_would_have_made(project, kind):
 
 
 @both
-async def test_a_weak_hash_is_made_anew_once_and_django_leaves_it(project):  # noqa: F811
+async def test_a_weak_hash_is_made_anew_once_and_django_leaves_it(project):
     users, anna = project.users(), project.add()
     project.ask("change_user", anna, {"password": await passwords.hash_password(PASSWORD, 10)})
     assert await users.authenticate(anna, PASSWORD)
@@ -161,7 +152,7 @@ async def test_a_weak_hash_is_made_anew_once_and_django_leaves_it(project):  # n
 
 
 @both
-async def test_logins_at_once_of_a_weak_hash_all_succeed(project):  # noqa: F811
+async def test_logins_at_once_of_a_weak_hash_all_succeed(project):
     users, anna = project.users(), project.add()
     project.ask("change_user", anna, {"password": await passwords.hash_password(PASSWORD, 10)})
     found = await asyncio.gather(*[users.authenticate(anna, PASSWORD) for _ in range(4)])
@@ -179,7 +170,7 @@ def test_a_hasher_that_is_none_is_said_so():
 # --- new users and changes ----------------------------------------------------------------------------
 
 @both
-async def test_a_new_user_is_what_django_would_have_made(project):  # noqa: F811
+async def test_a_new_user_is_what_django_would_have_made(project):
     users = project.users()
     ours, theirs = new_name(), project.add(email="Bert@example.com")
     made = await users.create(ours, PASSWORD, email="Bert@EXAMPLE.com")
@@ -193,7 +184,7 @@ async def test_a_new_user_is_what_django_would_have_made(project):  # noqa: F811
 
 
 @both
-async def test_flags_are_scopes_and_nothing_else_is_set_by_them(project):  # noqa: F811
+async def test_flags_are_scopes_and_nothing_else_is_set_by_them(project):
     users = project.users()
     boss = await users.create(new_name(), PASSWORD, scopes=["superuser", "staff"])
     assert boss.scopes == ["staff", "superuser"] and boss.is_staff and boss.is_superuser
@@ -205,7 +196,7 @@ async def test_flags_are_scopes_and_nothing_else_is_set_by_them(project):  # noq
 
 
 @both
-async def test_names_are_djangos(project):  # noqa: F811
+async def test_names_are_djangos(project):
     users, anna = project.users(), project.add()
     assert await users.get_by_name(anna.upper()) is None
     composed = new_name() + "\u00e9"
@@ -217,7 +208,7 @@ async def test_names_are_djangos(project):  # noqa: F811
 
 
 @both
-async def test_of_two_who_take_a_name_one_has_it(project):  # noqa: F811
+async def test_of_two_who_take_a_name_one_has_it(project):
     users, anna = project.users(), project.add()
     assert await error_of(users.create(anna, PASSWORD)) == "ValueError: that name is taken"
     bert = await users.create(new_name(), PASSWORD)
@@ -228,7 +219,7 @@ async def test_of_two_who_take_a_name_one_has_it(project):  # noqa: F811
 
 
 @both
-async def test_a_renamed_user_is_the_same_and_stays_logged_in(project):  # noqa: F811
+async def test_a_renamed_user_is_the_same_and_stays_logged_in(project):
     users, anna, name = project.users(), project.add(), new_name()
     browser = Browser(project.site(project.sessions(users)), project)
     browser.django_logs_in(anna)
@@ -237,7 +228,7 @@ async def test_a_renamed_user_is_the_same_and_stays_logged_in(project):  # noqa:
 
 
 @both
-async def test_chosen_fields_are_saved_and_no_others(project):  # noqa: F811
+async def test_chosen_fields_are_saved_and_no_others(project):
     users, anna = project.users(), project.add()
     user = await users.get_by_name(anna)
     project.ask("change_user", anna, {"last_name": "By Django", "email": "django@example.com"})
@@ -257,7 +248,7 @@ async def test_chosen_fields_are_saved_and_no_others(project):  # noqa: F811
 
 
 @both
-async def test_a_new_password_holds_on_both_sides(project):  # noqa: F811
+async def test_a_new_password_holds_on_both_sides(project):
     users, anna = project.users(), project.add()
     user = await users.get_by_name(anna)
     assert not await users.change_password(user, ANOTHER, ANOTHER)
@@ -269,7 +260,7 @@ async def test_a_new_password_holds_on_both_sides(project):  # noqa: F811
 
 
 @both
-async def test_an_old_password_changes_nothing_that_django_has_changed_meanwhile(project):  # noqa: F811
+async def test_an_old_password_changes_nothing_that_django_has_changed_meanwhile(project):
     anna = project.add()
 
     async def meanwhile(password, context):
@@ -281,7 +272,7 @@ async def test_an_old_password_changes_nothing_that_django_has_changed_meanwhile
 
 
 @both
-async def test_a_password_that_is_not_good_enough_is_refused(project):  # noqa: F811
+async def test_a_password_that_is_not_good_enough_is_refused(project):
     users, anna = project.users(check_password=lambda password, context: len(password) > 20), project.add()
     for attempt in (users.create(new_name(), "short"), users.set_password(await users.get_by_name(anna), "short")):
         assert await error_of(attempt) == "ValueError: that password is not good enough"
@@ -289,7 +280,7 @@ async def test_a_password_that_is_not_good_enough_is_refused(project):  # noqa: 
 
 
 @both
-async def test_an_account_is_shut_and_opened_for_both(project):  # noqa: F811
+async def test_an_account_is_shut_and_opened_for_both(project):
     users, anna = project.users(), project.add()
     user = await users.get_by_name(anna)
     await users.disable(user)
@@ -299,7 +290,7 @@ async def test_an_account_is_shut_and_opened_for_both(project):  # noqa: F811
 
 
 @both
-async def test_changes_are_told(project):  # noqa: F811
+async def test_changes_are_told(project):
     ring = Events()
     users = project.users(events=ring)
     user = await users.create(new_name(), PASSWORD)
@@ -313,7 +304,7 @@ async def test_changes_are_told(project):  # noqa: F811
 
 
 @both
-async def test_who_is_gone_is_not_changed(project):  # noqa: F811
+async def test_who_is_gone_is_not_changed(project):
     users = project.users()
     user = await users.create(new_name(), PASSWORD)
     user.id += 100000
@@ -322,7 +313,7 @@ async def test_who_is_gone_is_not_changed(project):  # noqa: F811
 
 
 @both
-async def test_users_are_found_and_listed(project):  # noqa: F811
+async def test_users_are_found_and_listed(project):
     users, names = project.users(), sorted(project.add() for _ in range(3))
     listed = await users.list_users(limit=1000)
     assert [user.name for user in listed if user.name in names] == names
@@ -333,7 +324,7 @@ async def test_users_are_found_and_listed(project):  # noqa: F811
 
 
 @sqlite
-async def test_a_damaged_row_lets_nobody_in(project):  # noqa: F811
+async def test_a_damaged_row_lets_nobody_in(project):
     users, anna = project.users(), project.add()
     await users.database.run((module.update(users.table).values(password=b"x"), {}))
     assert (await error_of(users.get_by_name(anna))).startswith(StoreUnavailable.__name__)
@@ -342,7 +333,7 @@ async def test_a_damaged_row_lets_nobody_in(project):  # noqa: F811
 # --- permissions --------------------------------------------------------------------------------------
 
 @both
-async def test_permissions_are_scopes_as_django_counts_them(project):  # noqa: F811
+async def test_permissions_are_scopes_as_django_counts_them(project):
     users, plain = project.users(permissions=True), project.users()
     anna, boss = project.add(), project.add(is_superuser=True)
     group = new_name()

@@ -58,7 +58,7 @@ def hasher_named(name: str = 'pbkdf2_sha256', **costs: int) -> Hasher:
 def _installed(name: str) -> Any:
     try:
         # It needs no settings for this.
-        from django.contrib.auth import hashers  # type: ignore[import-untyped]
+        from django.contrib.auth import hashers  # type: ignore[import-untyped]  # Django has no types
     except ImportError:
         return None
     return getattr(hashers, name, None)

@@ -57,7 +57,7 @@ class SharedRevoked:
         :param at: from where: what it said the last time, or ``None``.
         :raises StoreUnavailable: when it cannot be asked.
         """
-        raise NotImplementedError
+        raise NotImplementedError  # each server has its own
 
     # --- what dotlatch.revoked.Revoked has --------------------------------------------------------
 

@@ -26,9 +26,9 @@ from sqlalchemy import ColumnElement, MetaData, bindparam, delete, func, insert,
 from sqlalchemy.exc import IntegrityError
 
 from .. import passwords, userfactor
-from ..names import check_name
+from ..names import check_name, folded
 from ..portable import call, compare_digest, warn_once
-from ..users import User, checked_scopes, folded
+from ..users import User, checked_scopes
 from .database import POOL_SIZE, Database, Source
 from .usertable import UserColumns, UserTable, is_text, users_table
 from .waiting import TIMEOUT

@@ -11,7 +11,6 @@
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +36,7 @@ class DoesNotLoad(BoardTrouble):
 
 def our_version() -> str:
     """Return the version of dotlatch on this computer."""
+    from importlib.metadata import PackageNotFoundError, version  # 25 ms, which no other command needs
     try:
         return version('dotlatch')
     except PackageNotFoundError:  # run from a copy of the sources

@@ -6,9 +6,8 @@ from typing import Any
 from ... import passwords
 from ...digest import DigestAuth
 from ...identity import get, has_second_factor, is_active, name_of, scope_list, user_id
-from ...names import check_name
+from ...names import check_name, folded
 from ...strength import WeakPassword, check_strength
-from ...users import folded
 from .hashing import add_iterations
 from .options import add_page, leaf, more, number, words
 from .places import add_users_option, find_user, open_users, users_place
