@@ -1,4 +1,4 @@
-"""Ten thousand requests of all sorts, and what is left of the heap: on an emulated Pico and on MicroPython's unix port.
+"""Ten thousand requests of all sorts, and what is left of 100 KB: on an emulated Pico and on MicroPython's unix port.
 
     python -m benchmarks soak                        both; the Pico takes an hour or two
     python -m benchmarks.soak --unix 10000           only one of them, and how often
@@ -15,8 +15,8 @@ from tests.board.setup import set_up
 COUNT = 10000
 
 
-def report(where, heap, soaked):
-    print(f'{where}, {heap // 1024} KB of heap')
+def report(where, soaked):
+    print(f'{where}, {soaking.HEAP // 1024} KB of heap')
     for kind, counts in sorted(soaked.statuses.items()):
         print(f'  {kind:16}' + ', '.join(f'{number} x {status or "no answer"}' for status, number in counts.items()))
     print('  free, bytes:    ' + ', '.join(f'{size:,}' for size in soaked.free), flush=True)
@@ -34,10 +34,10 @@ def main(arguments=None):
     set_up()
     if both or options.unix:
         count = options.unix or COUNT
-        report('unix port', soaking.UNIX_HEAP, soaking.on_unix(count))
+        report('unix port', soaking.on_unix(count))
     if both or options.pico:
         count = options.pico or COUNT
-        report('emulated Pico', soaking.PICO_HEAP, soaking.on_pico(count, timeout=3 * count + 300))
+        report('emulated Pico', soaking.on_pico(count, timeout=3 * count + 300))
 
 
 if __name__ == '__main__':

@@ -37,7 +37,8 @@ def wants_page(request: 'Any') -> bool:
     WebSocket, EventSource, fetch() and JSON clients would only follow it to some HTML they cannot use.
     """
     headers = request.headers
-    if is_websocket(request) or headers.get('X-Requested-With'):
+    by = headers.get('X-Requested-With')
+    if is_websocket(request) or (by and '.' not in by):  # Android's window for captive portals is named there
         return False
     if headers.get('Sec-Fetch-Mode', 'navigate') != 'navigate' or 'json' in (request.content_type or ''):
         return False
@@ -67,7 +68,8 @@ def source(request: 'Any') -> str:
 def form(request: 'Any') -> 'dict[str, str]':
     """Return the fields of an urlencoded or JSON body, the first of each name; ends in a 400 for anything else.
 
-    ``request.form`` raises in the handler when a client sends bytes that are no UTF-8 or an escape that is none.
+    What a board has no memory to take apart ends in a 413. ``request.form`` raises in the handler when a client sends
+    bytes that are no UTF-8 or an escape that is none.
     """
     fields: 'dict[str, str]' = {}
     try:
@@ -80,6 +82,8 @@ def form(request: 'Any') -> 'dict[str, str]':
                 value = ''
             utf8((name + value).encode())  # no string, or none that UTF-8 has a form for
             fields[name] = value
+    except MemoryError:
+        abort(413, 'Form too large')
     except Exception:  # whatever a parser says of bytes from outside
         abort(400, 'Bad form')
     return fields

@@ -2,7 +2,7 @@
 from . import firmware, library
 from .machine import CACHE
 
-INCLUDE = 'include("{manifest}", microdot="{microdot}", features="{features}")\n'
+INCLUDE = 'include("{manifest}", microdot="{microdot}", features="{features}", arm={arm})\n'
 
 
 def image(features='all'):
@@ -13,7 +13,11 @@ def image(features='all'):
 def built(features='all'):
     """(the image, the bytes of its .elf file, in which each part has its name and size)."""
     path = CACHE / f'{firmware.BOARD}_{features.replace(" ", "_")}.bin'
-    manifest = INCLUDE.format(
+    return path, firmware.frozen(included(features), path)
+
+
+def included(features, arm=True):
+    """The line of a manifest for them."""
+    return INCLUDE.format(
         manifest=library.ROOT / 'micropython_manifest.py', microdot=library.microdot_folder().parent,
-        features=features)
-    return path, firmware.frozen(manifest, path)
+        features=features, arm=arm)

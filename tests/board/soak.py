@@ -41,6 +41,8 @@ class Soak:
     async def run(self, count):
         for _, name in SHARES:  # what is loaded when it is first needed
             await self.one(name)
+        for data in GARBAGE:
+            self.note('garbage', await self.try_to_send(data))
         await self.rest()
         every = max(count // 10, 1)
         for number in range(1, count):
@@ -60,7 +62,9 @@ class Soak:
         self.free[looks:] = [max(self.free[looks:])]
 
     async def one(self, kind):
-        status = await getattr(self, kind)()
+        self.note(kind, await getattr(self, kind)())
+
+    def note(self, kind, status):
         counts = self.statuses.setdefault(kind, {})
         counts[status] = counts.get(status, 0) + 1
 
@@ -110,6 +114,9 @@ class Soak:
     async def long_header(self):
         return await self.try_to_send(request('GET', '/', header='X-Long: ' + LONG))
 
+    async def websocket(self):
+        return (await ask('GET', '/', cookie=self.cookie, header='Connection: Upgrade\r\nUpgrade: websocket'))[0]
+
     async def garbage(self):
         return await self.try_to_send(GARBAGE[self.roll(len(GARBAGE))])
 
@@ -149,5 +156,5 @@ class Soak:
 # Of a hundred requests.
 SHARES = (
     (10, 'log_in'), (34, 'page'), (6, 'log_out'), (8, 'wrong_password'), (8, 'form'), (6, 'lost'),
-    (8, 'changed_cookie'), (4, 'long_header'), (8, 'garbage'), (5, 'cut'), (3, 'hold'),
+    (8, 'changed_cookie'), (3, 'long_header'), (7, 'garbage'), (2, 'websocket'), (5, 'cut'), (3, 'hold'),
 )

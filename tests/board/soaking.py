@@ -1,7 +1,7 @@
-"""Soaks a server: on the emulated Pico with 100 KB of heap, and on MicroPython's unix port.
+"""Soaks a server: on the emulated Pico and on MicroPython's unix port, with 100 KB of heap and words of 32 bits.
 
-On the Pico, dotlatch and Microdot are frozen into the firmware, and the rest of the heap is taken away first; what asks
-runs on the same board, in the same heap. The unix port loads .mpy files; its words are twice as wide as a board's.
+On both, dotlatch and Microdot are frozen in. On the Pico the rest of the heap is taken away first, and what asks runs
+on the same board, in the same heap.
 """
 import ast
 import asyncio
@@ -13,16 +13,13 @@ import tempfile
 import time
 from pathlib import Path
 
-from dotlatch.server.board.shrinking import shrunk
-from tests.harness.interpreters import micropython
-
-from . import frozen, library
+from . import frozen, library, unix32
 from .pico import Pico
 
 HERE = Path(__file__).resolve().parent
-FILES = ('greenhouse', 'neighbour', 'soak', 'soak_server')
-PICO_HEAP = 100 * 1024
-UNIX_HEAP = 300 * 1024
+FILES = ('greenhouse', 'neighbour', 'soak', 'soak_server', 'soak_small')
+FEATURES = 'login pages users throttle patience'
+HEAP = 100 * 1024
 UNIX_PORT = 8794
 GROWTH = 8 * 1024  # bytes of heap: what tables with a bound fill up to, such as sessions that were logged out
 
@@ -78,45 +75,31 @@ class Soaked:
 
 def on_pico(count, timeout=1200):
     files = {f'/{name}.mpy': library.compiled_test(HERE / f'{name}.py', f'{name}.py') for name in FILES}
-    with Pico(files, image=frozen.image('login pages users throttle patience')) as pico:
-        printed = pico.run(ON_PICO.format(heap=PICO_HEAP, count=count), timeout)
+    with Pico(files, image=frozen.image(FEATURES)) as pico:
+        printed = pico.run(ON_PICO.format(heap=HEAP, count=count), timeout)
         return Soaked(*ast.literal_eval(printed.splitlines()[-1]), printed)
 
 
-def on_unix(count, heap=UNIX_HEAP):
+def on_unix(count, server='soak_server', heap=HEAP):
+    program = unix32.program(FEATURES)
     with tempfile.TemporaryDirectory(prefix='soak-') as folder:
-        lay_out(Path(folder))
-        path = os.pathsep.join([folder, '.frozen'])
-        with open(Path(folder) / 'printed', 'w+') as printed:
-            server = subprocess.Popen(
-                [micropython(), '-X', f'heapsize={heap}', Path(folder) / 'soak_server.py', str(UNIX_PORT)],
-                stdout=printed, stderr=subprocess.STDOUT, env={'MICROPYPATH': path})
+        for name in FILES:
+            (Path(folder) / f'{name}.py').write_bytes((HERE / f'{name}.py').read_bytes())
+        told = Path(folder) / 'printed'
+        with open(told, 'w') as printed:
+            process = subprocess.Popen(
+                [program, '-X', f'heapsize={heap}', Path(folder) / f'{server}.py', str(UNIX_PORT)],
+                stdout=printed, stderr=subprocess.STDOUT, env={'MICROPYPATH': f'{folder}{os.pathsep}.frozen'})
             try:
-                while 'serving' not in (Path(folder) / 'printed').read_text():
-                    if server.poll() is not None:
-                        raise RuntimeError((Path(folder) / 'printed').read_text())
+                while 'serving' not in told.read_text():
+                    if process.poll() is not None:
+                        raise RuntimeError(told.read_text())
                     time.sleep(0.05)
                 run = asyncio.run(visit(count))
             finally:
-                server.terminate()
-                server.wait()
-            return Soaked(run.statuses, run.free, run.pages, (Path(folder) / 'printed').read_text())
-
-
-def lay_out(folder):
-    """A folder for the unix port: .mpy files, but source where machine code would be made for the board."""
-    for files in (library.dotlatch(), library.microdot()):
-        for name, contents in files.items():
-            path = folder / name.removeprefix('/lib/')
-            path.parent.mkdir(exist_ok=True)
-            path.write_bytes(contents)
-    for path in (folder / 'dotlatch').glob('*.mpy'):
-        if path.read_bytes()[2] >> 2:  # the processor that it is for
-            source = (library.DOTLATCH / path.name).with_suffix('.py')
-            path.with_suffix('.py').write_text(shrunk(path.stem, source.read_text()))
-            path.unlink()
-    for name in FILES:
-        (folder / f'{name}.py').write_bytes((HERE / f'{name}.py').read_bytes())
+                process.terminate()
+                process.wait()
+        return Soaked(run.statuses, run.free, run.pages, told.read_text())
 
 
 async def visit(count):

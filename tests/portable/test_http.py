@@ -1,7 +1,7 @@
 """What a request is, and what is added to a response, whichever way the handler ends."""
 from client import FORM, JSON, Client
 from microdot import Microdot, Response, abort
-from microdot.microdot import NoCaseDict
+from microdot.microdot import HTTPException, NoCaseDict
 
 from dotlatch import http
 
@@ -64,6 +64,7 @@ def test_flaw_B10_a_person_gets_a_page_and_a_program_does_not():
         {'Accept': 'text/html,*/*', 'Sec-Fetch-Mode': 'navigate', 'Sec-Fetch-Dest': 'document'},
         {'Accept': '*/*;q=0.1, text/html'},
         {'Accept': 'text/html', 'Sec-Fetch-Mode': 'navigate', 'Upgrade-Insecure-Requests': '1'},
+        {'Accept': 'text/html', 'X-Requested-With': 'com.android.captiveportallogin'},  # an app that shows pages
     ]
     programs = [
         {'Accept': 'application/json'},
@@ -230,6 +231,20 @@ async def test_a_form_is_read_from_both_kinds_of_body():
             (JSON, '{}', '')):
         res = await Client(echo()).post('/', {'Content-Type': content_type}, body)
         assert (res.status_code, res.text) == (200, expected), body
+
+
+def test_a_form_that_there_is_no_memory_for_is_too_large_and_not_malformed():
+    class Full(Request):
+        @property
+        def form(self):
+            raise MemoryError
+
+    try:
+        http.form(Full(content_type='application/x-www-form-urlencoded'))
+    except HTTPException as error:
+        assert error.status_code == 413
+    else:
+        raise AssertionError('it was read')
 
 
 async def test_no_body_is_an_empty_form():

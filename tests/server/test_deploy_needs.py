@@ -65,8 +65,61 @@ def test_a_board_gets_nothing_of_a_computers():
 
 
 def test_a_feature_comes_without_those_that_were_not_chosen():
-    assert not {'halflogin', 'remember', 'stored', 'totp'} & set(modules_of(['login']))
+    assert not {'halflogin', 'stored', 'totp'} & set(modules_of(['login']))
     assert {'halflogin', 'totp', 'recovery'} <= set(modules_of(['login', 'second-factor']))
+
+
+# What a module loads only where the program, or an account it keeps, asks for a feature that was not chosen.
+BY_THE_PROGRAM = {
+    'entry': {'halflogin', 'trusted'}, 'login': {'formlogin', 'halflogin'}, 'loginpages': {'halflogin', 'totp'},
+    'accountpages': {'totp'}, 'remember': {'series'}, 'session': {'stored'}, 'passwords': {'hashers'},
+    'users': {'userfactor'}, 'throttle': {'throttlefile'},
+    'pages': {'html_account', 'html_claim', 'html_code'},
+}
+
+
+@pytest.mark.parametrize('feature', FEATURES)
+def test_no_request_can_ask_for_a_file_that_is_not_there(feature):
+    modules = set(modules_of([feature]))
+    for module in modules:
+        assert needs.read(module).later - modules <= BY_THE_PROGRAM.get(module, set()), module
+
+
+VISIT = '''
+import asyncio, sys
+sys.path[:] = %r
+from microdot import Microdot
+from microdot.test_client import TestClient
+from dotlatch.login import Login
+from dotlatch.session import Session
+
+class User:
+    id = name = 'anna'
+    password_hash = ''
+
+async def main():
+    app = Microdot()
+    Session(app, secret_key='a secret of thirty-two characters')
+    login = Login()
+    login.user_loader(lambda user_id: User())
+    app.get('/in')(lambda request: login.login_user(request, User()))
+    app.get('/')(login(lambda request: request.g.current_user.name))
+    stranger = TestClient(app)
+    answer = await stranger.get('/', headers={'Cookie': '_remember=e30.e30.AAAA'})
+    print(answer.status_code)
+    client = TestClient(app)
+    await client.get('/in')
+    for headers in ({}, {'Upgrade': 'websocket', 'Connection': 'Upgrade'}):
+        print((await client.get('/', headers=headers)).status_code)
+
+asyncio.run(main())
+'''
+
+
+def test_a_login_alone_answers_a_strangers_remember_cookie_and_a_websocket(tmp_path):
+    folders = copied(tmp_path, modules_of(['login']))
+    result = on_micropython(VISIT % folders)
+    assert [line for line in result.stdout.split() if line.isdigit()] == ['302', '200', '426'], result.stdout
 
 
 def test_there_are_no_other_features():

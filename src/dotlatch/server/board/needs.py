@@ -21,13 +21,12 @@ MICRODOT_CORE = ('__init__', 'helpers', 'microdot')
 # What is for people to choose: what it is called, and the modules that a program imports for it.
 FEATURES: 'dict[str, tuple[str, tuple[str, ...]]]' = {
     'session': ('sessions in a signed cookie', ('session',)),
-    'login': ('a login form', ('login', 'formlogin')),
+    'login': ('a login form, with "remember me"', ('login', 'formlogin', 'remember')),
     'pages': ('ready-made pages for it', ('loginpages', 'login', 'formlogin')),
     'account': ('pages where users look after their account', ('accountpages', 'loginpages', 'login', 'html_account',
                                                               'strength')),
     'claim': ('an owner for a new board, by a code that it prints', (
-        'claim', 'claimreset', 'html_claim', 'loginpages', 'login', 'formlogin', 'users', 'strength')),
-    'remember': ('"remember me"', ('remember', 'login')),
+        'claim', 'claimreset', 'html_claim', 'loginpages', 'login', 'formlogin', 'users', 'strength', 'throttle')),
     'second-factor': ('codes from a phone after the password', (
         'second', 'login', 'totp', 'halflogin', 'html_code', 'recovery', 'trusted', 'usedsteps', 'userfactor')),
     'auth': ('Basic and Bearer', ('auth',)),
@@ -52,9 +51,10 @@ FEATURES: 'dict[str, tuple[str, tuple[str, ...]]]' = {
     'proxies': ('behind a proxy', ('proxies',)),
     'calibrate': ('the cost of hashes that suits the board', ('calibrate',)),
 }
-# Other modules can load these too, when they have to: they come with the feature that names them, and no other. A form
-# cannot do without the hashes.
-CHOSEN = frozenset(module for _, modules in FEATURES.values() for module in modules) - {'passwords'}
+# Other modules can load these too, when they have to: they come with the feature that names them, and no other. But a
+# form cannot do without the hashes, and what a request can ask for has to be there: a cookie is sent by anybody.
+CHOSEN = (frozenset(module for _, modules in FEATURES.values() for module in modules)
+          - {'passwords', 'remember', 'handshake'})
 
 _KNOWN = {'TYPE_CHECKING': False, 'MICROPYTHON': True}  # on a board
 _HARD, _SOFT = True, False
@@ -107,16 +107,19 @@ def needs_of(*programs: 'str | Path', without: 'Collection[str]' = ()) -> Needs:
     """Return what these files of an app need, with the files beside them that they import.
 
     :param without: names of files that do not come along: the app can do without them.
-    :raises UnknownModule: when one imports what is not there.
-    :raises SyntaxError: when one cannot be read.
+    :raises UnknownModule: when one imports what is not there, or cannot be read.
     """
     files: 'dict[Path, str]' = {}
     wanted: 'set[tuple[str, str]]' = set()
     extensions: 'set[str]' = set()
     left = [(Path(program), Path(program).parent) for program in programs]
+    left_out: 'set[str]' = set()
     while left:
         path, folder = left.pop()
-        if path in files or path.name in without:
+        if path in files:
+            continue
+        if path.name in without:
+            left_out.add(path.name)
             continue
         name = path.relative_to(folder).as_posix()
         if name in files.values():
@@ -129,7 +132,9 @@ def needs_of(*programs: 'str | Path', without: 'Collection[str]' = ()) -> Needs:
             elif package == 'microdot':
                 extensions.update(part for part in (rest, name) if _is_in_microdot(part))
             else:
-                left.extend((file, folder) for file in _beside(folder, path, module, name))
+                left.extend((file, folder) for file in _beside(folder, path, module, name, is_hard))
+    if not left_out.issuperset(without):
+        raise UnknownModule(f'the app has no file {", ".join(sorted({*without} - left_out))} that could be left out')
     if not files:
         raise UnknownModule('there is nothing left to copy')
     starts = sorted({module for module, _ in wanted})
@@ -266,7 +271,10 @@ def _tree(name: str) -> ast.Module:
 
 def _app_imports(path: Path) -> 'Iterator[tuple[str, str, bool]]':
     """Yield (module, name or '', whether it is needed at once) of all that a file of an app imports."""
-    tree = ast.parse(path.read_text(encoding='utf-8'), str(path))
+    try:
+        tree = ast.parse(path.read_text(encoding='utf-8'), path.name)
+    except (SyntaxError, ValueError) as error:
+        raise UnknownModule(f'{path} cannot be read: {error}') from None
     whole: 'dict[str, str]' = {}
     for node, is_hard in _imports(tree):
         if isinstance(node, ast.Import):
@@ -303,13 +311,17 @@ def _in_dotlatch(path: Path, rest: str, name: str, is_hard: bool) -> 'Iterator[t
     yield rest, name
 
 
-def _beside(folder: Path, path: Path, module: str, name: str) -> 'Iterator[Path]':
+def _beside(folder: Path, path: Path, module: str, name: str, is_hard: bool) -> 'Iterator[Path]':
     """Yield the files of the app that an import loads: none for a module of MicroPython."""
     base = folder
     if module.startswith('.'):
-        base = path.parent
-        for _ in range(len(module) - len(module.lstrip('.')) - 1):
-            base = base.parent
+        inside = path.relative_to(folder).parts[:-1]
+        up = len(module) - len(module.lstrip('.')) - 1
+        if up >= len(inside):
+            if is_hard:
+                raise UnknownModule(f'{path} imports from {module}, outside of its package, which no board can')
+            return
+        base = folder.joinpath(*inside[:len(inside) - up])
     words = [word for word in module.split('.') if word]
     for count in range(len(words) + 1):
         found = base.joinpath(*words[:count])
