@@ -14,7 +14,7 @@ from dotlatch.login import Login
 from dotlatch.session import Session
 
 PASSWORD = 'tulip harbour nine lantern'  # what soak.py sends
-FORM = '<form method="post"><input name="username"><input name="password" type="password"><button>Log in</button></form>'
+FORM = '<form method="post"><input name="username"><input name="password" type="password"><button>Go</button></form>'
 
 
 class User:
