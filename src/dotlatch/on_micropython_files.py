@@ -3,6 +3,7 @@
 Needs no other file.
 """
 import os
+import sys
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -57,17 +58,29 @@ def sync(file: 'BinaryIO') -> None:
         os.sync()
 
 
-def message(at: int) -> str:
+def message(at: int, *values: object) -> str:
     """Return a message of a module that was made smaller for a board: the line that begins there in a file beside it.
+
+    :param values: what ``%`` puts into it.
     """
     try:
         with open(__file__[:__file__.rfind('/') + 1] + 'messages', 'rb') as file:
             file.seek(at)
-            return file.readline()[:-1].decode()
+            text = file.readline()[:-1].decode()
     except OSError:  # it was not copied along
         return 'message %d of dotlatch/messages' % at
+    return text % values[0] if values else text
 
 
 def file_version(path: str) -> 'tuple[int, ...] | None':
     """Return ``None``: nobody else writes a board's files."""
     return None
+
+
+def unload(*names: str) -> None:
+    """Take files of this package out of memory, unless somebody holds on to them; who needs them loads them again."""
+    package = __name__[:__name__.rfind('.')]
+    for name in names:
+        sys.modules.pop(package + '.' + name, None)
+        if hasattr(sys.modules[package], name):
+            delattr(sys.modules[package], name)

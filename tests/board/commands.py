@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from .library import ROOT
 
-SECONDS = 240
+SECONDS = 600
 
 
 @dataclass

@@ -16,7 +16,7 @@ from dotlatch.server.board.building import library_files, tool_for
 from dotlatch.server.board.connection import BoardTrouble, RemoteError
 from dotlatch.server.board.copying import NEW, Change
 from dotlatch.server.board.needs import FOLDER
-from dotlatch.server.cli.board import _confirm
+from dotlatch.server.cli.board import confirm
 from dotlatch.server.cli.deploy import _Bar
 from dotlatch.server.cli.main import main
 from dotlatch.server.cli.talk import Refused
@@ -65,6 +65,14 @@ def test_a_port_that_is_not_there_is_told(refused):
     assert code == 3 and f'there is no {NOWHERE}' in said
 
 
+@pytest.mark.parametrize('port, told', [('COM9', 'there is no COM9: there is one on COM3'), ('com3', 'com3 is in use')])
+def test_a_port_of_windows_is_told_too(refused, monkeypatch, port, told):
+    monkeypatch.setattr(connection, 'os', SimpleNamespace(name='nt'))
+    monkeypatch.setattr(list_ports, 'comports', lambda: [SimpleNamespace(device='COM3', vid=0x2e8a)])
+    code, said = refused('board', 'info', port)
+    assert code == 3 and told in said
+
+
 def test_a_port_that_another_program_has_is_told(refused, port):
     with serial.Serial(port, exclusive=True):
         code, said = refused('board', 'info', port)
@@ -104,15 +112,21 @@ def test_without_mpremote_it_is_told_how_to_get_it(refused, monkeypatch):
 @pytest.mark.parametrize('arguments, told', [
     (('a', 'b', *FEATURES), 'more than one port'),
     (('none.py',), 'there is no none.py'),
+    (('greenhouse',), 'greenhouse is neither a port nor a program'),
     (('main.py', *FEATURES), 'leave --features out'),
-    (('odd.py',), 'a file of the app cannot be read'),
+    (('odd.py',), 'odd.py cannot be read: invalid syntax'),
+    (('nul.py',), 'nul.py cannot be read'),
+    (('main.py', '--without', 'poeple.py'), 'the app has no file poeple.py that could be left out'),
+    ((*FEATURES, '--without', 'people.py'), '--without is for the files of an app'),
     (('--features', 'logon'), 'there is no feature logon'),
     ((), 'say what the board is for'),
 ])
 def test_wrong_usage_is_told_before_any_port_is_touched(refused, tmp_path, monkeypatch, arguments, told):
     monkeypatch.chdir(tmp_path)
     (tmp_path / 'main.py').write_text('')
+    (tmp_path / 'greenhouse').mkdir()
     (tmp_path / 'odd.py').write_text('def (')
+    (tmp_path / 'nul.py').write_text('\0')
     monkeypatch.setattr(sys, 'stdin', io.StringIO())
     code, said = refused('deploy', *arguments)
     assert code == 2 and told in said
@@ -124,15 +138,15 @@ def test_on_a_terminal_it_is_asked_what_the_board_is_for(refused, monkeypatch, t
     monkeypatch.setattr(sys, 'stdin', Typed(typed))
     found, said = refused('deploy', NOWHERE)
     assert found == code and told in said
-    assert '   2  login           a login form\n' in said
+    assert '   2  login           a login form, with "remember me"\n' in said
 
 
 def test_a_reset_is_asked_for_by_its_name(monkeypatch):
     monkeypatch.setattr(sys, 'stdin', Typed('yes\nreset\n'))
     monkeypatch.setattr(sys, 'stderr', Said())
     with pytest.raises(Refused, match='nothing was changed'):
-        _confirm(['users.json', 'keys.json'])
-    _confirm(['users.json', 'keys.json'])
+        confirm('this wipes users.json, keys.json of the board', 'reset')
+    confirm('this wipes users.json, keys.json of the board', 'reset')
     assert 'This wipes users.json, keys.json of the board. Type "reset" to go on: ' in sys.stderr.getvalue()
 
 

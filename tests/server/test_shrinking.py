@@ -1,9 +1,11 @@
 """What is done to modules before they are compiled for a board; tests/board/shrunk.py runs the portable tests on it."""
 import ast
 import re
+import symtable
 
 import pytest
 
+from dotlatch import on_micropython_files
 from dotlatch.server.board import shrinking
 from dotlatch.server.board.needs import FOLDER, all_modules
 from tests.harness.interpreters import newest_microdot_folder, oldest_microdot_folder
@@ -106,6 +108,42 @@ def test_messages_are_kept_word_for_word():
     assert 'a list of ended tokens needs room for one' in lines
     at = int(re.search(r'portable\.message\((\d+)\)', shrunk('revoked'))[1])
     assert shrinking.messages()[at:].decode().startswith('a list of ended tokens needs room for one\n')
+
+
+def test_a_message_with_values_in_it_can_be_told_without_the_file(monkeypatch):
+    assert "'there are %d users already'" in source('users')
+    assert re.search(r'raise ValueError\(portable\.message\(\d+, self\.max_users\)\)', shrunk('users'))
+    assert on_micropython_files.message(7, 'x') == 'message 7 of dotlatch/messages'
+    for module in MODULES:
+        assert not re.search(r'message\(\d+\) %', shrunk(module)), module
+
+
+def scopes(text):
+    """The kinds of names of each scope, outer ones first, and the names that nothing binds."""
+    found, loose = [], set()
+    top = symtable.symtable(text, '', 'exec')
+    bound = {name.get_name() for name in top.get_symbols() if name.is_assigned() or name.is_imported()}
+    bound |= {name for node in ast.walk(ast.parse(text)) if isinstance(node, ast.Global) for name in node.names}
+
+    def look(scope):
+        names = scope.get_symbols()
+        found.append([scope.get_type(), *(sum(map(kind, names)) for kind in (
+            symtable.Symbol.is_parameter, symtable.Symbol.is_local, symtable.Symbol.is_free)
+            if scope.get_type() == 'function')])
+        loose.update(name.get_name() for name in names if name.is_global() and name.get_name() not in bound)
+        for child in scope.get_children():
+            look(child)
+
+    look(top)
+    return found, loose
+
+
+@pytest.mark.parametrize('module', MODULES)
+def test_every_name_still_means_what_it_meant(module):
+    before, loose_before = scopes(ast.unparse(shrinking.on_a_board_alone(source(module))))
+    after, loose = scopes(shrunk(module))
+    assert after == before
+    assert loose <= loose_before
 
 
 @pytest.mark.parametrize('module', ['tokens', 'jsongrammar', 'http', 'digestheader'])

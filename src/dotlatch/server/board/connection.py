@@ -121,7 +121,7 @@ class Board:
         if 'failed to access' not in str(error):
             return (f'the board on {self.port} does not answer: something else may be on that port, or a program on '
                     'it that cannot be interrupted. Unplug it, plug it in and try again')
-        if os.name == 'posix' and not os.path.exists(self.port) and '://' not in self.port:
+        if not _is_there(self.port):
             return f'there is no {self.port}: {_ports_there()}'
         if os.name == 'posix' and '://' not in self.port and not os.access(self.port, os.R_OK | os.W_OK):
             return f'you may not use {self.port}: join the group that it belongs to (dialout, on most systems)'
@@ -141,6 +141,15 @@ def _ports_there() -> str:
     if not found:
         return 'none is plugged in, as far as this computer can see. Try another cable: some only charge'
     return f'there is one on {found[0]}' if len(found) == 1 else f'name one of {", ".join(found)}'
+
+
+def _is_there(port: str) -> bool:
+    if '://' in port:
+        return True
+    if os.name == 'posix':
+        return os.path.exists(port)
+    from serial.tools.list_ports import comports
+    return port.upper() in [each.device.upper() for each in comports()]  # Windows: COM3 is no file
 
 
 def _ports() -> 'list[str]':

@@ -2,9 +2,10 @@
 
 ::
 
+    prepare(board)
     change = Change.between(board, wanted, owned=('/lib/dotlatch',))
     change.copied, change.removed          # paths
-    change.carry_out(board, room, block)
+    change.carry_out(board, room, block, record='/lib/dotlatch/deployed.json')
 
 Each file goes to a name of its own first. Once all have come through, the board gives them their names in one go: who
 pulls the cable before has changed nothing, and who pulls it in that moment has old files and new ones, all of them
@@ -22,6 +23,7 @@ from .connection import Board, BoardTrouble, RemoteError
 NEW = '.new'         # the end of the name of a file that has not got its own yet
 _PIECE = 1024        # bytes at a time: more is not faster, and takes heap
 _BATCH = 16          # paths at a time
+_MODULES = ('.py', '.mpy', '/messages')  # what they are known by, and what they say
 _NO_SPACE = ('OSError: 28', 'ENOSPC')
 _MAKE_ROOM = 'Remove files that nobody needs, with `mpremote fs ls` and `mpremote fs rm`'
 
@@ -30,34 +32,39 @@ from binascii import a2b_base64, hexlify
 from hashlib import sha256
 def _files(folder):
     try:
-        return {e[0]: e[3] for e in os.ilistdir(folder or '/') if not e[1] & 0x4000}
+        return {e[0]: -1 if e[1] & 0x4000 else e[3] for e in os.ilistdir(folder or '/')}
     except OSError:
         return {}
 def _sum(path):
     h, b = sha256(), memoryview(bytearray(512))
-    with open(path, 'rb') as file:
-        while True:
-            n = file.readinto(b)
-            if not n:
-                return hexlify(h.digest()).decode()
-            h.update(b[:n])
+    try:
+        with open(path, 'rb') as file:
+            while True:
+                n = file.readinto(b)
+                if not n:
+                    return hexlify(h.digest()).decode()
+                h.update(b[:n])
+    except OSError:
+        return None
 def _remove(path):
     try:
         os.remove(path)
     except OSError:
         pass
 def _rename(path):
-    try:
-        os.rename(path + '%s', path)
-    except OSError:  # a FAT does not replace
-        _remove(path)
-        os.rename(path + '%s', path)
+    os.rename(path + '%s', path)
 def _folder(path):
     try:
         os.mkdir(path)
-    except OSError:
-        pass
-''' % (NEW, NEW)
+    except OSError as error:
+        if error.errno != 17:  # it is there
+            raise
+''' % NEW
+
+
+def prepare(board: Board) -> None:
+    """Teach a fresh board what the rest of this file asks of it."""
+    board.run(_REMOTE)
 
 
 @dataclass
@@ -66,54 +73,58 @@ class Change:
 
     :param wanted: {path: contents} of all files.
     :param copied: the paths of those that are not there yet.
-    :param removed: the paths of what stands in their way, or is not wanted any more.
+    :param removed: the paths of what is not wanted any more.
+    :param replaced: of those to copy, the paths where something else is.
     """
     wanted: 'Mapping[str, bytes]' = field(repr=False)  # programs have keys in them
     copied: 'list[str]'
     removed: 'list[str]'
+    replaced: 'list[str]' = field(default_factory=list)
     _staged: 'list[str]' = field(default_factory=list)    # of copied: came through the last time
     _leftover: 'list[str]' = field(default_factory=list)  # came through in vain
 
     @classmethod
-    def between(cls, board: Board, wanted: 'Mapping[str, bytes]', owned: 'Collection[str]' = ()) -> 'Change':
-        """Compare a fresh board with what is wanted.
+    def between(cls, board: Board, wanted: 'Mapping[str, bytes]', owned: 'Collection[str]' = (),
+                stale: 'Collection[str]' = ()) -> 'Change':
+        """Compare a board with what is wanted.
 
-        :param owned: folders where no other file may stay.
+        :param owned: folders where no other module may stay.
+        :param stale: paths in other folders that may not stay either.
+        :raises BoardTrouble: when there is a folder where a file is wanted.
         """
-        board.run(_REMOTE)
         there: 'dict[str, int]' = {}
         for folder in sorted({*map(dirname, wanted), *owned}):
             for name, size in board.ask(f'_files({folder!r})').items():
-                there[join(folder, name)] = size
+                if size >= 0:
+                    there[join(folder, name)] = size
+                elif join(folder, name).removesuffix(NEW) in wanted:
+                    raise BoardTrouble(f'{join(folder, name)} on the board is a folder, and it should become a file: '
+                                       f'remove it with `mpremote rm -r :{join(folder, name)}`')
         possible = [path + end for path in wanted for end in ('', NEW)
                     if there.get(path + end) == len(wanted[path])]
-        sums = _sums(board, possible)
-        same = {path for path in possible if sums[path] == _checksum(wanted[path.removesuffix(NEW)])}
+        sums = sums_of(board, possible)
+        same = {path for path in possible if sums[path] == checksum(wanted[path.removesuffix(NEW)])}
         copied = [path for path in wanted if path not in same]
         staged = [path for path in copied if path + NEW in same]
         leftover = [path for path in there if path.endswith(NEW) and path.removesuffix(NEW) not in staged
                     and (path.removesuffix(NEW) in wanted or dirname(path) in owned)]
-        twins = {_twin(path) for path in wanted if path.endswith('.mpy')} & there.keys()
-        stale = {path for path in there if dirname(path) in owned and not path.endswith(NEW) and path not in wanted}
-        return cls(wanted, copied, sorted(stale | twins), staged, leftover)
+        unwanted = [path for path in there if dirname(path) in owned and path.endswith(_MODULES) and path not in wanted]
+        replaced = [path for path in copied if path in there]
+        return cls(wanted, copied, sorted([*unwanted, *stale]), replaced, staged, leftover)
 
     def __bool__(self) -> bool:
-        return bool(self.copied or self.removed)
-
-    @property
-    def size(self) -> int:
-        """Bytes to copy."""
-        return sum([len(self.wanted[path]) for path in self.copied])
+        return bool(self.copied or self.removed or self._leftover)
 
     def carry_out(self, board: Board, room: int, block: int, record: 'str | None' = None,
                   progress: 'Callable[[int, int, str], None]' = lambda done, total, name: None) -> None:
         """Do it.
 
         :param room: bytes that are free in the board's flash, which gives files whole blocks.
-        :param record: the path of a file that is not there as long as the others are not all of a kind.
+        :param record: the path of a file that gets its name last: as long as it waits for it, the others may not be all
+            of a kind.
         :param progress: is called with bytes that are done, bytes in all, and the path of a file.
         """
-        again = [record] if record is not None and record not in self.copied else []  # it goes meanwhile
+        again = [record] if record is not None and record not in self.copied else []
         copied = self.copied + again
         left = [path for path in copied if path not in self._staged]
         room += sum([block for _ in self._leftover])
@@ -121,32 +132,32 @@ class Change:
         if needed > room:
             raise BoardTrouble(f'the flash of the board is full: this takes {needed // 1024} KB more, and '
                                f'{room // 1024} KB are free. {_MAKE_ROOM}')
-        _each(board, '_remove', self._leftover)
-        _each(board, '_folder', _folders(left))
         total = sum([len(self.wanted[path]) for path in copied])
         done = total - sum([len(self.wanted[path]) for path in left])
+        path = ''
         try:
+            _each(board, '_remove', [path for path in self._leftover if path != f'{record}{NEW}'])
+            _each(board, '_folder', _folders(left))
             for path in left:
                 for count in _send(board, path + NEW, self.wanted[path]):
                     done += count
                     progress(done, total, path)
         except RemoteError as error:
             if not any(sign in str(error) for sign in _NO_SPACE):
-                raise
+                raise BoardTrouble(f'the board cannot write {path or "its files"}, and nothing was changed: '
+                                   f'{error.last_line}') from None
             _each(board, '_remove', [path + NEW for path in left])
             raise BoardTrouble(f'the flash of the board is full: nothing was changed. {_MAKE_ROOM}') from None
         self._check(board, copied)
         self._commit(board, copied, record)
 
     def _check(self, board: Board, copied: 'list[str]') -> None:
-        sums = _sums(board, [path + NEW for path in copied])
+        sums = sums_of(board, [path + NEW for path in copied])
         for path in copied:
-            if sums[path + NEW] != _checksum(self.wanted[path]):
+            if sums[path + NEW] != checksum(self.wanted[path]):
                 raise BoardTrouble(f'{path} did not come through whole: nothing was changed. Run this again')
 
     def _commit(self, board: Board, copied: 'list[str]', record: 'str | None') -> None:
-        if record is not None:
-            _each(board, '_remove', [record])
         _each(board, '_rename', [path for path in copied if path != record])
         _each(board, '_remove', self.removed)
         if record is not None:
@@ -168,15 +179,17 @@ def _send(board: Board, path: str, contents: bytes) -> 'Iterator[int]':
         raise
 
 
-def _sums(board: Board, paths: 'list[str]') -> 'dict[str, str]':
-    sums: 'dict[str, str]' = {}
+def sums_of(board: Board, paths: 'list[str]') -> 'dict[str, str | None]':
+    """Return {path: checksum} of files; None for what cannot be read."""
+    sums: 'dict[str, str | None]' = {}
     for start in range(0, len(paths), _BATCH):
         batch = paths[start:start + _BATCH]
         sums.update(zip(batch, board.ask(f'[_sum(p) for p in {batch!r}]', timeout=60)))
     return sums
 
 
-def _checksum(contents: bytes) -> str:
+def checksum(contents: bytes) -> str:
+    """Return what the board says of a file with these contents."""
     return sha256(contents).hexdigest()
 
 
@@ -195,8 +208,3 @@ def _folders(paths: 'Iterable[str]') -> 'list[str]':
             found.add(folder)
             folder = dirname(folder)
     return sorted(found)
-
-
-def _twin(path: str) -> str:
-    """Return the source file of a compiled module, which a board would take instead."""
-    return path.removesuffix('.mpy') + '.py'

@@ -4,22 +4,28 @@
 
     with Board.found(None) as board:
         plan = Plan.of(board, needs_of('greenhouse/main.py'))
-        plan.change.copied                     # what is not there yet
+        plan.copied                            # what is not there yet
+        plan.foreign                           # what others have put where the app's files go
         plan.carry_out(progress=show)
         before, after = plan.try_out()         # bytes of heap that are free
 """
 import json
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Collection
+from dataclasses import dataclass, field
+from functools import cache
+from hashlib import sha256
 from pathlib import Path
+from posixpath import join
 from typing import Any
 
 from .building import app_files, library_files, tool_for
 from .connection import Board, BoardTrouble, RemoteError
-from .copying import Change
-from .facts import RECORD, Facts, record_of, where
-from .needs import CHOSEN, FOLDER, Needs, closure, microdot_folder
+from .copying import Change, checksum, prepare, sums_of
+from .facts import RECORD, ROM, Facts, record_of, records_of, where
+from .needs import CHOSEN, FOLDER, Needs, all_modules, closure, microdot_folder
 
+OLDEST = (1, 24)  # MicroPython
+_SUM = 16  # characters of a checksum, which tell files apart
 _LOAD = '''
 _free = []
 for _name in [''] + %r:
@@ -47,14 +53,17 @@ def our_version() -> str:
 class Plan:
     """What a board has and what it is to get.
 
+    :param record: the path of our own file about what is there.
     :param is_frozen: dotlatch is part of the firmware, and only the app is copied.
+    :param foreign: paths of the app where the board has something that ``deploy`` has not put there, or not so.
     """
     board: Board
     facts: Facts
     needs: Needs
     change: Change
-    record: 'str | None'
+    record: str
     is_frozen: bool
+    foreign: 'list[str]' = field(default_factory=list)
 
     @classmethod
     def of(cls, board: Board, needs: Needs, as_source: bool = False) -> 'Plan':
@@ -65,19 +74,44 @@ class Plan:
         """
         board.fresh()
         facts = Facts.of(board)
-        tool = None if as_source else tool_for(facts)
+        if tuple(map(int, facts.release.split('.'))) < OLDEST:
+            raise BoardTrouble(f'this board runs MicroPython {facts.release}, and dotlatch needs '
+                               f'{OLDEST[0]}.{OLDEST[1]} or newer: put a newer firmware on it')
+        prepare(board)
         folder, record = f'{facts.library}/dotlatch', f'{facts.library}/dotlatch/{RECORD}'
         is_frozen = _is_frozen(board, facts)
+        ours = _ours(board, facts)
+        microdot = _microdot(board, facts, needs, ours)
+        tool = tool_for(facts) if not as_source and (microdot or not is_frozen) else None
+        app = app_files(needs.files, facts.root)
+        elsewhere = {
+            **library_files('microdot', _installed_microdot(), microdot, facts.library, facts.march, tool), **app}
         wanted: 'dict[str, bytes]' = {}
         if not is_frozen:
             wanted.update(library_files('dotlatch', FOLDER, needs.modules, facts.library, facts.march, tool))
-        microdot = _microdot(board, facts, needs, record_of(board, facts))
-        wanted.update(library_files('microdot', _installed_microdot(), microdot, facts.library, facts.march, tool))
-        wanted.update(app_files(needs.files, facts.root))
-        if not is_frozen:
-            wanted[record] = _record(needs, microdot, as_source)
-        change = Change.between(board, wanted, () if is_frozen else (folder,))
-        return cls(board, facts, needs, change, None if is_frozen else record, is_frozen)
+        wanted.update(elsewhere)
+        stale = [path for path in ours if path.startswith(f'{facts.library}/microdot/') and path not in wanted]
+        sums = {path: sum for path, sum in ours.items() if path not in stale}  # another app may be there too
+        sums.update((path, checksum(contents)[:_SUM]) for path, contents in elsewhere.items())
+        wanted[record] = _record(sums, None if is_frozen else needs, as_source)
+        change = Change.between(board, wanted, () if is_frozen else (folder,), stale)
+        foreign = [path for path in change.replaced if path in app and path not in ours]
+        return cls(board, facts, needs, change, record, is_frozen, foreign)
+
+    @property
+    def files(self) -> 'list[str]':
+        """All that is wanted there, but for our own record."""
+        return [path for path in self.change.wanted if path != self.record]
+
+    @property
+    def copied(self) -> 'list[str]':
+        """Of these, what is not there yet."""
+        return [path for path in self.change.copied if path != self.record]
+
+    @property
+    def size(self) -> int:
+        """Their bytes."""
+        return sum([len(self.change.wanted[path]) for path in self.copied])
 
     def carry_out(self, progress: 'Callable[[int, int, str], None]') -> None:
         """Copy and remove; see :meth:`~dotlatch.server.board.copying.Change.carry_out`."""
@@ -110,13 +144,14 @@ def add_modules(board: Board, facts: Facts, names: 'list[str]') -> None:
     if _is_frozen(board, facts):
         return
     record = record_of(board, facts)
-    if record.get('version') != our_version():
+    if (record.get('version'), record.get('edition')) != (our_version(), _edition()):
         raise BoardTrouble('this board has no dotlatch, or another version than this computer: run `dotlatch deploy` '
                            'first')
     there = {name.rpartition('.')[0] for name in board.ask(f'_listed({facts.library + "/dotlatch"!r})')}
     wanted = [name for name in closure(names, CHOSEN) if name not in there]
     tool = tool_for(facts) if record.get('kind') == '.mpy' else None
     files = library_files('dotlatch', FOLDER, wanted, facts.library, facts.march, tool)
+    prepare(board)
     Change.between(board, files).carry_out(board, facts.room, facts.block)
 
 
@@ -125,19 +160,28 @@ def _is_frozen(board: Board, facts: Facts) -> bool:
     file = where(board, 'dotlatch')
     if not file or file.startswith(facts.library + '/'):
         return False
-    if board.ask('"dotlatch" in os.listdir()'):
-        raise BoardTrouble(f'{facts.root}/dotlatch on the board hides what would be copied to {facts.library}: remove '
-                           f'it with `mpremote rm -r :{facts.root}/dotlatch`')
+    if not file.startswith(ROM) and board.ask(f'_is_there({file!r})'):
+        path = join(facts.root or '/', file.removesuffix('/__init__.py').removesuffix('/__init__.mpy'))
+        raise BoardTrouble(f'{path} on the board hides what would be copied to {facts.library}: remove it with '
+                           f'`mpremote rm -r :{path}`')
     return True
 
 
-def _microdot(board: Board, facts: Facts, needs: Needs, last: 'dict[str, Any]') -> 'list[str]':
-    """Return the modules of Microdot to copy: what somebody else has put there stays."""
-    there = board.ask(f'_listed({facts.library + "/microdot"!r})')
-    ours = last.get('microdot', [])
+def _ours(board: Board, facts: Facts) -> 'dict[str, str]':
+    """Return the files of Microdot and of apps that are as ``dotlatch deploy`` has put them there, and their sums."""
+    kept = [record.get('files') for record in records_of(board, facts)]
+    recorded = [(path, sum) for files in kept if isinstance(files, dict) for path, sum in files.items()]
+    sums = sums_of(board, sorted({path for path, _ in recorded}))
+    return {path: sum for path, sum in recorded if sum == (sums[path] or '')[:_SUM]}
+
+
+def _microdot(board: Board, facts: Facts, needs: Needs, ours: 'Collection[str]') -> 'list[str]':
+    """Return the modules of Microdot to copy: what somebody else has put or changed there stays."""
+    folder = f'{facts.library}/microdot'
+    there = board.ask(f'_listed({folder!r})')
     if not there and where(board, 'microdot') is not None:
         return []  # part of the firmware, or in another folder
-    others = {name.rpartition('.')[0] for name in there} - {*ours}
+    others = {name.rpartition('.')[0] for name in there if f'{folder}/{name}' not in ours}
     return [name for name in needs.microdot if name not in others]
 
 
@@ -148,6 +192,17 @@ def _installed_microdot() -> Path:
     return folder
 
 
-def _record(needs: Needs, microdot: 'list[str]', as_source: bool) -> bytes:
-    return json.dumps({'version': our_version(), 'kind': '.py' if as_source else '.mpy', 'modules': len(needs.modules),
-                       'microdot': microdot}).encode()
+def _record(sums: 'dict[str, str]', needs: 'Needs | None', as_source: bool) -> bytes:
+    """Return what the next deploy has to know: which files outside of our folder are ours, and what is in it."""
+    record: 'dict[str, Any]' = {'files': dict(sorted(sums.items()))}
+    if needs is not None:
+        record.update(version=our_version(), edition=_edition(), kind='.py' if as_source else '.mpy',
+                      modules=len(needs.modules))
+    return json.dumps(record).encode()
+
+
+@cache
+def _edition() -> str:
+    """Return what differs where any module does: between releases, modules do not fit each other."""
+    text = b''.join((FOLDER / f'{name}.py').read_bytes() for name in all_modules())
+    return sha256(text).hexdigest()[:_SUM]

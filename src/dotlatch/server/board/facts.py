@@ -12,10 +12,12 @@ from typing import Any
 
 from ...portable import CLOCK_FLOOR
 from .connection import Board, BoardTrouble
+from .copying import NEW
 
 # The processors of .mpy files with machine code, by their number (py/persistentcode.h).
 MARCHES = (None, 'x86', 'x64', 'armv6', 'armv6m', 'armv7m', 'armv7em', 'armv7emsp', 'armv7emdp', 'xtensa', 'xtensawin',
            'rv32imc', 'rv64imc')
+ROM = '/rom/'             # part of the firmware: cannot be written, and comes before the folder that can
 RECORD = 'deployed.json'  # beside the modules: what was put there, and by which version
 
 _ASK = '''
@@ -32,6 +34,12 @@ def _where(name):
         return getattr(__import__(name), '__file__', '')
     except ImportError:
         return None
+    except Exception:  # it is there, and broken: of another MicroPython, say
+        for folder in sys.path:
+            for end in ('', '.py', '.mpy'):
+                path = (folder + '/' if folder else '') + name + end
+                if _is_there(path):
+                    return path
 def _listed(path):
     try:
         return os.listdir(path)
@@ -82,7 +90,7 @@ class Facts:
         number = said['mpy']
         march = number >> 10 & 15
         clock = said['clock']
-        folders = [folder for folder in said['path'] if folder.endswith('/lib')]
+        folders = [folder for folder in said['path'] if folder.endswith('/lib') and not folder.startswith(ROM)]
         if not folders:
             raise BoardTrouble('this board has no folder for what is installed in its sys.path')
         return cls(
@@ -100,11 +108,21 @@ def where(board: Board, package: str) -> 'str | None':
 
 
 def record_of(board: Board, facts: Facts) -> 'dict[str, Any]':
-    """Return what the last ``dotlatch deploy`` has left as its record; nothing when there is none."""
+    """Return what the last ``dotlatch deploy`` has left as its record; nothing when there is none, or no whole one."""
+    last, unfinished = records_of(board, facts)
+    return {} if unfinished else last
+
+
+def records_of(board: Board, facts: Facts) -> 'list[dict[str, Any]]':
+    """Return the record of the last ``dotlatch deploy``, and that of one which was cut off."""
+    return [_record(text_of(board, f'{facts.library}/dotlatch/{name}')) for name in (RECORD, RECORD + NEW)]
+
+
+def _record(text: 'str | None') -> 'dict[str, Any]':
     try:
-        record = json.loads(text_of(board, f'{facts.library}/dotlatch/{RECORD}') or '{}')
+        record = json.loads(text or '{}')
     except ValueError:
-        record = {}
+        record = {'version': None}
     return record if isinstance(record, dict) else {}
 
 

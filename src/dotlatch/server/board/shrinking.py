@@ -58,7 +58,7 @@ _Function = ast.FunctionDef | ast.AsyncFunctionDef  # py310: both in isinstance(
 
 def shrunk(module: str, text: str) -> str:
     """Return the source of a module of dotlatch, made smaller; any other text as it is."""
-    if module not in all_modules():
+    if module not in _library():
         return text
     tree = on_a_board_alone(text)
     _put_constants(module, tree)
@@ -405,8 +405,19 @@ class _Reader(ast.NodeTransformer):
     def visit_Constant(self, node: ast.Constant) -> ast.AST:
         if id(node) not in self.said:
             return node
-        read = ast.Attribute(ast.Name('portable', ast.Load()), 'message', ast.Load())
-        return ast.Call(read, [ast.Constant(_messages()[str(node.value)])], [])
+        return _reading(node, [])
+
+    def visit_BinOp(self, node: ast.BinOp) -> ast.AST:
+        node.right = self.visit(node.right)
+        if id(node.left) in self.said and isinstance(node.left, ast.Constant) and isinstance(node.op, ast.Mod):
+            return _reading(node.left, [node.right])  # which does without the file, where that is missing
+        node.left = self.visit(node.left)
+        return node
+
+
+def _reading(text: ast.Constant, values: 'list[ast.expr]') -> ast.Call:
+    read = ast.Attribute(ast.Name('portable', ast.Load()), 'message', ast.Load())
+    return ast.Call(read, [ast.Constant(_messages()[str(text.value)]), *values], [])
 
 
 # --- parameters -------------------------------------------------------------------------------------

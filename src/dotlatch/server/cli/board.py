@@ -92,7 +92,7 @@ def wipe(args: argparse.Namespace) -> Answer:
         if args.users not in there:
             raise Refused(f'there is no {args.users} on this board: it has no owner, or --users has to name the file')
         if not args.yes:
-            _confirm(there)
+            confirm(f'this wipes {", ".join(there)} of the board', 'reset')
         if where(board, 'dotlatch.claimreset') is None:
             add_modules(board, facts, ['claimreset'])
         rest = ', '.join([repr(path) for path in there if path != args.users])
@@ -101,12 +101,12 @@ def wipe(args: argparse.Namespace) -> Answer:
                   [f'wiped {", ".join(there)}', 'the board starts anew: `mpremote` shows the code for its next owner'])
 
 
-def _confirm(there: 'list[str]') -> None:
+def confirm(what: str, word: str) -> None:
+    """Go on when whoever sits at the terminal types the word."""
     if sys.stdin is None or not sys.stdin.isatty():
-        raise Trouble(f'this wipes {", ".join(there)} of the board: say --yes')
-    print(f'This wipes {plain(", ".join(there))} of the board. Type "reset" to go on: ', end='', file=sys.stderr,
-          flush=True)
-    if sys.stdin.readline().strip() != 'reset':
+        raise Trouble(f'{what}: say --yes')
+    print(f'{plain(what[0].upper() + what[1:])}. Type "{word}" to go on: ', end='', file=sys.stderr, flush=True)
+    if sys.stdin.readline().strip() != word:
         raise Refused('nothing was changed')
 
 

@@ -8,7 +8,7 @@ from typing import Any
 from ..board.connection import Board
 from ..board.deploying import Plan
 from ..board.needs import FEATURES, Needs, UnknownModule, needs_of, needs_of_features
-from .board import troubles
+from .board import confirm, troubles
 from .options import leaf, words
 from .talk import Answer, Refused, Trouble, plain
 
@@ -26,6 +26,7 @@ def add_to(commands: Any) -> None:
     deploy.add_argument('--without', metavar='FILES', type=words, default=[],
                         help='files of the app that stay here: names with commas')
     deploy.add_argument('--source', action='store_true', help='copy .py files, which the board compiles at each start')
+    deploy.add_argument('--yes', action='store_true', help='do not ask before what others have put there is replaced')
     deploy.add_argument('--dry-run', action='store_true', help='say what would be copied, and copy nothing')
 
 
@@ -35,13 +36,20 @@ def run(args: argparse.Namespace) -> Answer:
     ports = [what for what in args.what if not what.endswith('.py')]
     if len(ports) > 1:
         raise Trouble('that is more than one port: a board has one, and the files of an app end in .py')
+    for port in ports:
+        if os.path.isfile(port) or os.path.isdir(port):
+            raise Trouble(f'{port} is neither a port nor a program: name the files of an app, which end in .py')
     needs = _needs(programs, args)
     with troubles(), Board.found(ports[0] if ports else None) as board:
         plan = Plan.of(board, needs, args.source)
         if args.dry_run:
-            return _answer(plan, [f'would copy {path}' for path in plan.change.copied]
+            return _answer(plan, [f'would copy {path}' + ', and replace what is there' * (path in plan.foreign)
+                                  for path in plan.copied]
                            + [f'would remove {path}' for path in plan.change.removed]
                            or ['everything is there already'])
+        if plan.foreign and not args.yes:
+            files = ', '.join(plan.foreign)
+            confirm(f'this replaces something else than `deploy` has put there, in {files}', 'replace')
         if plan.change:
             with _Bar(args.json) as bar:
                 plan.carry_out(bar)
@@ -52,6 +60,8 @@ def run(args: argparse.Namespace) -> Answer:
 def _needs(programs: 'list[str]', args: argparse.Namespace) -> Needs:
     if programs and args.features:
         raise Trouble('an app says itself what it needs: leave --features out')
+    if args.without and not programs:
+        raise Trouble('--without is for the files of an app: name its main.py')
     for path in programs:
         if not os.path.isfile(path):
             raise Trouble(f'there is no {path}')
@@ -61,8 +71,6 @@ def _needs(programs: 'list[str]', args: argparse.Namespace) -> Needs:
         return needs_of_features(args.features or _asked())
     except UnknownModule as error:
         raise Trouble(str(error)) from None
-    except (SyntaxError, UnicodeDecodeError) as error:
-        raise Trouble(f'a file of the app cannot be read: {error}') from None
 
 
 def _asked() -> 'list[str]':
@@ -83,10 +91,10 @@ def _asked() -> 'list[str]':
 def _told(plan: Plan, before: int, after: int) -> 'list[str]':
     change = plan.change
     lines = [f'board    {plan.facts.machine}, MicroPython {plan.facts.release}',
-             f'copied   {len(change.copied)} files, {change.size / 1024:.0f} KB; '
-             f'{len(change.wanted) - len(change.copied)} were there already']
+             f'copied   {_files(plan.copied)}, {plan.size / 1024:.1f} KB; '
+             f'{len(plan.files) - len(plan.copied)} were there already']
     if change.removed:
-        lines.append(f'removed  {len(change.removed)} files that stood in the way or are not needed any more')
+        lines.append(f'removed  {_files(change.removed)} that stood in the way or are not needed any more')
     if plan.is_frozen:
         lines.append('note     dotlatch is part of this firmware: of the files, only those of the app were copied')
     lines.append(f'heap     {before // 1024} KB free, {after // 1024} KB once everything is imported')
@@ -95,10 +103,14 @@ def _told(plan: Plan, before: int, after: int) -> 'list[str]':
     return lines
 
 
+def _files(paths: 'list[str]') -> str:
+    return f'{len(paths)} file{"s" * (len(paths) != 1)}'
+
+
 def _answer(plan: Plan, lines: 'list[str]', **more: Any) -> Answer:
     change = plan.change
-    result = {'board': plan.facts.machine, 'micropython': plan.facts.release, 'copied': change.copied,
-              'removed': change.removed, 'bytes': change.size, 'files': len(change.wanted), **more}
+    result = {'board': plan.facts.machine, 'micropython': plan.facts.release, 'copied': plan.copied,
+              'removed': change.removed, 'bytes': plan.size, 'files': len(plan.files), **more}
     return Answer(result, lines)
 
 
