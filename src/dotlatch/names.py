@@ -9,10 +9,10 @@ Needs portable.py::
 from .portable import utf8
 
 
-def check_name(name: str) -> None:
-    """Raise ValueError unless ``name`` is text of 1 to 64 characters that looks like what it is."""
-    if not isinstance(name, str) or not 0 < len(name) <= 64 or name != name.strip(' '):
-        raise ValueError('a name has 1 to 64 characters and no space at its ends')
+def check_name(name: str, most: int = 64) -> None:
+    """Raise ValueError unless ``name`` is text of 1 to ``most`` characters that looks like what it is."""
+    if not isinstance(name, str) or not 0 < len(name) <= most or name != name.strip(' '):
+        raise ValueError('a name has 1 to %d characters and no space at its ends' % most)
     for c in name:
         # Also those that turn the direction of what follows, or begin a line: the name is shown in lists and logs.
         if c < ' ' or '\x7f' <= c <= '\x9f' or '\u2028' <= c <= '\u202e' or '\u2066' <= c <= '\u2069':

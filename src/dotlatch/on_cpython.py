@@ -1,13 +1,14 @@
 """What CPython does in its own way: see portable.py, which alone imports this file. Needs no other."""
 import asyncio
 import contextvars
-import fcntl
 import json
 import logging
 import os
+import re
 import sys
 import threading
 import time
+import unicodedata
 import weakref
 from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -17,6 +18,11 @@ from hmac import compare_digest as compare_digest
 from hmac import digest as _hmac_digest
 from inspect import isawaitable
 from typing import Any, BinaryIO
+
+try:
+    import fcntl
+except ImportError:  # Windows
+    fcntl = None  # type: ignore[assignment]
 
 # --- clocks ---------------------------------------------------------------------------------------
 
@@ -62,17 +68,40 @@ def utf8(data: bytes) -> str:
     return data.decode()
 
 
+# A token68 (RFC 9110 section 11.2), which RFC 6750 calls a b64token.
+_token68 = re.compile(r'[A-Za-z0-9\-._~+/]+=*').fullmatch
+
+
+def is_token68(text: str) -> bool:
+    """Tell whether ``text`` is a token68."""
+    return _token68(text) is not None
+
+
 _CONTROLS = bytes(range(32)) + b'\x7f'
 
 
 def has_controls(data: bytes) -> bool:
     """Tell whether there is an ASCII control character in ``data``, which is not empty."""
+    if data.decode('latin-1').isprintable():
+        return False  # as nearly always, and in half the time
     return len(data.translate(None, _CONTROLS)) < len(data)
 
 
 def is_word(text: str) -> bool:
     """Tell whether all of the text is printable ASCII without a space."""
     return text.isascii() and text.isprintable() and ' ' not in text
+
+
+_LONG = 256  # characters: nobody's name
+
+
+def alike(name: str) -> str:
+    """Return what is the same for all names that some table of users may take for one: a throttle counts by it.
+
+    Django's users are found by any form of a letter (Unicode's NFKC), and there are a dozen of each.
+    """
+    text = unicodedata.normalize('NFKC', name) if len(name) < _LONG else name  # which takes long for a long one
+    return text.strip().lower()
 
 
 # --- JSON -----------------------------------------------------------------------------------------
@@ -148,11 +177,11 @@ def call(f: Callable[..., Any], *args: Any, **kwargs: Any) -> 'Awaitable[Any]':
     function, lambda, partial or object returns is awaited too: Microdot's own ``invoke_handler`` takes the coroutine
     itself for the answer, and a coroutine is true.
     """
-    code = getattr(f, '__code__', None)
-    if code is not None and code.co_flags & 0x80:  # CO_COROUTINE
-        coroutine: Awaitable[Any] = f(*args, **kwargs)
-        return coroutine
-    return _call_in_thread(f, *args, **kwargs)
+    try:
+        is_async = f.__code__.co_flags & 0x80  # CO_COROUTINE; a try takes half of what getattr() does
+    except AttributeError:  # no plain function
+        is_async = 0
+    return f(*args, **kwargs) if is_async else _call_in_thread(f, *args, **kwargs)
 
 
 def caller(f: Callable[..., Any]) -> 'Callable[..., Awaitable[Any]]':
@@ -204,7 +233,8 @@ def _start_anew() -> None:
     _places = threading.BoundedSemaphore(64)
 
 
-os.register_at_fork(after_in_child=_start_anew)  # threads stay behind: gunicorn --preload, after a first hash
+if hasattr(os, 'register_at_fork'):  # threads stay behind: gunicorn --preload, after a first hash
+    os.register_at_fork(after_in_child=_start_anew)
 
 
 async def _in_thread(f: Callable[..., Any], *args: Any) -> Any:
@@ -276,7 +306,7 @@ class FileLock:
         self._file = -1
         try:
             self._file = os.open(self._path, os.O_RDWR | os.O_CREAT, 0o600)
-            fcntl.flock(self._file, fcntl.LOCK_EX)
+            _lock(self._file)
         except OSError:
             if self._file >= 0:
                 os.close(self._file)
@@ -286,6 +316,21 @@ class FileLock:
     def __exit__(self, *error: object) -> None:
         os.close(self._file)
         self._threads.release()
+
+
+def _lock(file: int) -> None:
+    """Wait until no other process has locked the open file."""
+    if fcntl is not None:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        return
+    import msvcrt
+    windows: Any = msvcrt
+    while True:
+        try:
+            windows.locking(file, windows.LK_NBLCK, 1)
+            return
+        except PermissionError:  # its own way of waiting looks once a second, and gives up after ten
+            time.sleep(0.01)
 
 
 def open_private(path: str) -> BinaryIO:
@@ -317,3 +362,7 @@ def file_version(path: str) -> 'tuple[int, ...] | None':
     except OSError:
         return ()
     return known.st_ino, known.st_size, known.st_mtime_ns
+
+
+def unload(*names: str) -> None:
+    """Do nothing: there is room."""

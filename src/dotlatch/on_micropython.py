@@ -101,6 +101,11 @@ def is_word(text: str) -> bool:
     return not coded or (min(coded) > 32 and max(coded) < 127)
 
 
+def alike(name: str) -> str:
+    """Return what is the same for all names that users may be found by: a throttle counts by it."""
+    return name.strip().lower()
+
+
 def has_controls(data: bytes) -> bool:
     """Tell whether there is an ASCII control character in ``data``, which is not empty."""
     return min(data) < 32 or b'\x7f' in data

@@ -22,12 +22,12 @@ if TYPE_CHECKING or not MICROPYTHON:
     from .noviper import b64url_bytes as b64url_bytes
     from .noviper import b64url_decode as b64url_decode
     from .noviper import is_plain as is_plain
-    from .noviper import is_token68 as is_token68
     from .on_cpython import TICKS_MASK as _ticks_mask
     from .on_cpython import Busy as Busy
     from .on_cpython import FileLock as FileLock
     from .on_cpython import Key as Key
     from .on_cpython import Lock as Lock
+    from .on_cpython import alike as alike
     from .on_cpython import call as call
     from .on_cpython import caller as caller
     from .on_cpython import compare_digest as compare_digest
@@ -36,6 +36,7 @@ if TYPE_CHECKING or not MICROPYTHON:
     from .on_cpython import has_controls as has_controls
     from .on_cpython import in_thread as in_thread
     from .on_cpython import inner_of as inner_of
+    from .on_cpython import is_token68 as is_token68
     from .on_cpython import is_word as is_word
     from .on_cpython import json_text as json_text
     from .on_cpython import json_value as json_value
@@ -47,6 +48,7 @@ if TYPE_CHECKING or not MICROPYTHON:
     from .on_cpython import sync as sync
     from .on_cpython import temporary_name as temporary_name
     from .on_cpython import ticks_ms as _ticks_ms
+    from .on_cpython import unload as unload
     from .on_cpython import utf8 as utf8
     from .on_cpython import warn as warn
     from .on_cpython import weakly as weakly
@@ -61,6 +63,7 @@ else:
         Busy,
         Key,
         Lock,
+        alike,
         b64url_bytes,
         b64url_decode,
         call,

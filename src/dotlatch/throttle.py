@@ -13,7 +13,7 @@ An attempt counts when it begins, so that many at once are no way round. The tim
 """
 from array import array
 
-from .portable import Key, Lock, random_bytes, uptime_ms
+from .portable import Key, Lock, alike, random_bytes, uptime_ms
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -70,7 +70,7 @@ class Throttle:
         """Return 0 when an attempt may go on, and count it; or else the seconds to wait, and count nothing.
 
         :param account: the name that was given, whether there is such an account or not; ``''`` for none. Capitals,
-            and spaces at its ends, make no difference.
+            and spaces at its ends, make no difference; nor does the form of a letter, on CPython.
         :param source: where it comes from, such as a network address; ``''`` when nobody knows.
         """
         with self._lock:
@@ -157,7 +157,7 @@ class Throttle:
         last = self._last  # mostly who was asked about a moment ago: it takes a board 1 ms
         if last[0] != account or last[1] != source or not last[2]:
             sign = self._key.sign  # repr: half a character has no UTF-8
-            pair = (sign(b'a' + repr(account.strip().lower()).encode())[:8]
+            pair = (sign(b'a' + repr(alike(account)).encode())[:8]
                     + sign(b's' + repr(source.lower()).encode())[:8])
             if len(account) + len(source) > 128:
                 return pair

@@ -117,6 +117,12 @@ def test_a_hash_may_be_in_a_file(tmp_path):
     assert (wrong.code, wrong.json) == (1, {"right": False, "needs_rehash": True})
 
 
+def test_a_file_with_a_hash_may_begin_with_the_mark_of_an_editor(tmp_path):
+    hashed = run(tmp_path, "hash", *CHEAP, given=PASSWORD, shows_secret=True).out
+    (tmp_path / "hash").write_text("\ufeff" + hashed)
+    assert run(tmp_path, "verify", "--hash-file", "hash", given=PASSWORD).out == "right\n"
+
+
 def test_hashes_of_other_programs_are_read(tmp_path):
     from werkzeug.security import generate_password_hash
     hashed = generate_password_hash(PASSWORD, "pbkdf2:sha256:1000")
@@ -143,6 +149,7 @@ def test_what_is_no_hash_is_trouble_and_no_wrong_password(tmp_path, arguments, s
     (PASSWORD + "\r\n", PASSWORD),
     (" " + PASSWORD + " \n", " " + PASSWORD + " "),
     ("grüner Löwe im Garten\n", "grüner Löwe im Garten"),
+    ("\ufeff" + PASSWORD + "\r\n", PASSWORD),  # of an editor that marks its files
     ("x" * 4096 + "\n", "x" * 4096),
 ])
 def test_a_password_is_the_line_of_standard_input(tmp_path, given, password):
@@ -327,6 +334,12 @@ def test_a_realm_keeps_what_digest_goes_by(tmp_path):
     assert users.get_by_name("anna").digest_ha1 == DigestAuth(realm="Greenhouse").make_ha1("anna", PASSWORD)
 
 
+@pytest.mark.parametrize("realm", [b"\xff", "Gewächshaus".encode(), b"a\nb"])
+def test_a_realm_that_cannot_be_is_refused_before_anybody_types_a_password(tmp_path, realm):
+    done = run(tmp_path, "user", "add", "anna", "--realm", os.fsdecode(realm))
+    assert done.code == 2 and "a realm is printable ASCII" in done.err and contents(tmp_path) == {}
+
+
 @pytest.mark.parametrize("verb", ["passwd", "disable", "enable", "logout", "remove", "scopes"])
 def test_a_user_who_is_not_there_is_a_no(tmp_path, verb):
     add(tmp_path)
@@ -384,6 +397,39 @@ def test_another_users_files_are_not_touched(tmp_path, arguments):
     done = run(tmp_path, *arguments, command=[sys.executable, "-c", somebody_else])
     assert done.code == 2 and "run this as that user, with sudo -u" in done.err
     assert {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()} == before
+
+
+@pytest.mark.parametrize("arguments", [
+    ("user", "add", "ben", "--users"), ("user", "disable", "anna", "--users"),
+    ("keys", "add", "7", "pump", "--id", "--keys")])
+def test_a_link_is_not_replaced_behind_the_back_of_who_opened_the_file(tmp_path, arguments):
+    add(tmp_path)
+    (tmp_path / "link.json").symlink_to("users.json")
+    before = contents(tmp_path)
+    done = run(tmp_path, *arguments, "link.json", given=PASSWORD)
+    assert done.code == 2 and f"name the file itself, {tmp_path / 'users.json'}," in done.err
+    assert contents(tmp_path) == before and (tmp_path / "link.json").is_symlink()
+
+
+def test_root_makes_no_file_in_the_folder_of_somebody_else(tmp_path):
+    if os.geteuid() == 0:
+        os.chown(tmp_path, 54321, -1)
+    root = ("import os, sys; os.geteuid = lambda: 0; from dotlatch.server.cli.main import main; sys.exit(main())")
+    for arguments in (("user", "add", "anna"), ("keys", "add", "7", "pump", "--id"),
+                      ("user", "add", "anna", "--users", "sqlite+aiosqlite:///app.db", "--create")):
+        done = run(tmp_path, *arguments, given=PASSWORD, command=[sys.executable, "-c", root])
+        assert done.code == 2 and "run this as that user, with sudo -u" in done.err
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_session_that_ends_in_this_moment_is_no_trouble(tmp_path):
+    (tmp_path / "sessions").mkdir()
+    (tmp_path / "sessions" / ".lock").touch()
+    script = ("import os, sys; names = os.listdir; os.listdir = lambda path: [*names(path), 'x' * 22]; "
+              "from dotlatch.server.cli.main import main; sys.exit(main())")
+    done = run(tmp_path, "sessions", "list", "7", "--id", "--store", "sessions", "--json",
+               command=[sys.executable, "-c", script])
+    assert (done.code, done.json) == (0, {"sessions": []})
 
 
 # --- keys -------------------------------------------------------------------------------------------
@@ -444,7 +490,7 @@ def test_an_id_needs_no_users_file(tmp_path):
 
 @pytest.mark.parametrize("arguments, code, said", [
     (("7", "x" * 65, "--id"), 1, "1 to 64 characters"),
-    (("seven", "pump", "--number"), 2, "USER is a number"),
+    *[((odd, "pump", "--number"), 2, "USER is a number") for odd in ("seven", "1_0", " 7 ", "07", "+7", "٣", "9" * 20)],
     (("7", "pump", "--id", "--prefix", "x"), 2, "a prefix is 2 to 16 letters"),
     (("7", "pump", "--id", "--scopes", "read,,write"), 2, "words with a comma"),
     (("7", "pump", "--id", "--days", "0"), 2, "a number from 1"),
@@ -499,6 +545,17 @@ def test_wrong_usage_says_what_is_right(tmp_path, arguments):
     assert done.err.startswith("usage: dotlatch")
 
 
+@pytest.mark.parametrize("arguments", [
+    ("user", "scopes", "anna", "\udcff"), ("keys", "add", "anna", "pump", "--scopes", "\udcff"),
+    ("keys", "add", "\udcff", "pump", "--id"), ("sessions", "list", "\udcff", "--id", "--store", "."),
+    ("user", "list", "--users-table", ""), ("keys", "list", "--keys-table", ""),
+    ("sessions", "end", "anna", "--store", ".", "--table", "")])
+def test_what_is_no_text_is_wrong_usage(tmp_path, arguments):
+    done = run(tmp_path, *arguments)
+    assert (done.code, done.out) == (2, "") and done.err.startswith("usage: dotlatch " + arguments[0])
+    assert ": text in UTF-8\n" in done.err or ": a name\n" in done.err
+
+
 def test_help_names_every_command(tmp_path):
     for arguments, names in (((), ("secret", "hash", "verify", "user", "sessions", "keys")),
                              (("user",), ("add", "passwd", "scopes", "disable", "enable", "logout", "remove", "list")),
@@ -517,7 +574,9 @@ def test_the_installed_command_is_this_one(tmp_path):
 
 def test_what_is_asked_for_alone_is_imported(tmp_path):
     script = ("import sys; from dotlatch.server.cli.main import main; main(['secret', '--file', 'x']); "
-              "print(sorted({'redis', 'sqlalchemy', 'asyncpg', 'aiosqlite'} & set(sys.modules)))")
+              "others = {'redis', 'sqlalchemy', 'asyncpg', 'aiosqlite', 'dotlatch.digest', 'dotlatch.strength', "
+              "'dotlatch.server.board', 'dotlatch.server.cli.users', 'dotlatch.server.cli.deploy'}; "
+              "print(sorted(others & set(sys.modules)))")
     done = run(tmp_path, command=[sys.executable, "-c", script])
     assert done.out.splitlines()[-1] == "[]"
 
@@ -529,6 +588,43 @@ def test_an_answer_that_nobody_reads_is_no_traceback(tmp_path):
     process = commands.begin(tmp_path, "user", "list", stdout=writer)
     os.close(writer)
     assert commands.end(process).code == 2
+
+
+def test_an_error_that_nobody_reads_keeps_its_exit_code_and_out_of_the_answer(tmp_path):
+    for where in (">&-", ">/dev/full"):
+        deaf = ["sh", "-c", f'exec "$@" 2{where}', "sh", *commands.COMMAND]
+        done = run(tmp_path, "user", "list", command=deaf)
+        assert (done.code, done.out) == (2, ""), where
+
+
+def test_a_program_of_the_apps_own_that_fails_is_no_no(tmp_path):
+    (tmp_path / "shop.py").write_text("class users:\n    def get_by_name(name): 1 / 0\n    disable = None\n")
+    process = commands.begin(tmp_path, "user", "disable", "anna", "--users", "shop:users")
+    out, err = process.communicate(timeout=commands.SECONDS)
+    assert (process.returncode, out) == (2, b"") and b"ZeroDivisionError" in err
+
+
+def test_no_answer_tells_the_terminal_what_to_do(tmp_path):
+    add(tmp_path)
+    done = run(tmp_path, "user", "scopes", "anna", "read\x1b[31m,\u202ewrite")
+    assert done.out == "anna may: read?[31m, ?write\n"
+
+
+def test_it_works_where_there_is_nothing_of_posix(tmp_path):
+    windows = [sys.executable, str(ROOT / "tests" / "server" / "without_posix.py")]
+    names = ["anna", "ben", "carl"]
+    started = [commands.begin(tmp_path, "user", "add", name, *CHEAP, command=windows) for name in names]
+    assert [commands.end(process, PASSWORD).code for process in started] == [0] * 3
+    assert [user["name"] for user in run(tmp_path, "user", "list", "--json").json["users"]] == names
+    assert run(tmp_path, "secret", "--file", "secret.key", command=windows).code == 0
+    assert run(tmp_path, "secret", "--file", "secret.key", command=windows).code == 1
+    hashed = run(tmp_path, "hash", *CHEAP, given=PASSWORD, command=windows, shows_secret=True).out
+    assert asyncio.run(verify_password(PASSWORD, hashed.strip()))
+    assert run(tmp_path, "keys", "add", "7", "pump", "--id", command=windows, shows_secret=True).code == 0
+    for command in ("board", "deploy"):
+        assert run(tmp_path, command, "--help", command=windows).code == 0
+    assert {path.name for path in tmp_path.iterdir()} == {
+        "secret.key", *[name + end for name in ("users.json", "keys.json") for end in ("", ".copy", ".lock")]}
 
 
 def test_a_name_that_the_terminal_has_no_letters_for_is_shown_by_their_numbers(tmp_path):

@@ -198,6 +198,18 @@ def test_what_is_no_configuration_is_refused_at_the_start(wrong):
         JWTCodec(*wrong)
 
 
+def test_a_key_that_would_end_every_session_is_refused_at_the_start():
+    (one, _), (other, _) = PAIRS['ES256'], PAIRS['EdDSA']
+    ours, public, theirs = pem(one), public_pem(one), public_pem(other)
+    for keys in ((b'', [public]), (public, [public]), (pem(other), [public]), (ours, [public, theirs]),
+                 (None, [theirs]), (None, [None]), (ours, ['no key'])):
+        with pytest.raises(ValueError, match='a key is none of ES256'):
+            JWTCodec('ES256', *keys)
+    with pytest.raises(ValueError, match='could not be read here'):
+        JWTCodec('ES256', ours, [public_pem(ec.generate_private_key(ec.SECP256R1()))])
+    JWTCodec('ES256', ours, [public_pem(ec.generate_private_key(ec.SECP256R1())), public])  # before a rotation
+
+
 @pytest.mark.parametrize('make', [
     lambda: JWTCodec('ES256', pem(PAIRS['ES256'][0]), [public_pem(PAIRS['ES256'][0])]),
     lambda: JWTCodec('EdDSA', pem(PAIRS['EdDSA'][0]), [public_pem(PAIRS['EdDSA'][0])]),
@@ -299,7 +311,8 @@ def test_T11_data_under_the_name_that_is_ours_is_refused():
 
 
 @pytest.mark.parametrize('content', [b'[]', b'null', b'5', b'{', b'{"_dotlatch": 5}', b'{"_dotlatch": []}',
-                                     b'{"_dotlatch": {"exp": "x"}}', b'{"a": 1, "a": 2}', b'\xff', b''])
+                                     b'{"_dotlatch": {"exp": "x"}}', b'{"_dotlatch": {"exp": 8589934592}}',
+                                     b'{"a": 1, "a": 2}', b'\xff', b''])
 def test_signed_content_that_is_no_session_is_a_token_error(content):
     token = itsdangerous.TimestampSigner(KEY).sign(base64.b64encode(content)).decode()
     with pytest.raises(tokens.TokenError):

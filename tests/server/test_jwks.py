@@ -330,7 +330,7 @@ async def test_T8_issuer_and_audience_are_exact(site):
         token = jwt.PyJWS().encode(json.dumps(claims(**changed)).encode(), SIGNER.private, "ES256",
                                    headers={"kid": SIGNER.kid})
         await refused(issuer, token, InvalidClaim)
-    for given in (("", AUDIENCE), (ISSUER, "")):
+    for given in (("", AUDIENCE), (ISSUER, ""), (ISSUER, [AUDIENCE]), (None, AUDIENCE)):
         with pytest.raises(ValueError):
             Issuer(*given, None, ALGORITHMS)
 
@@ -620,7 +620,8 @@ async def test_a_key_that_others_may_have_is_left_out(site, weak):
 
 
 @pytest.mark.parametrize("url", [
-    "http://login.example/keys", "ftp://login.example", "file:///etc/passwd", "login.example", "", "https://"])
+    "http://login.example/keys", "ftp://login.example", "file:///etc/passwd", "login.example", "", "https://",
+    "https://app:swordfish@login.example/keys", "https://login.example:99999/keys", "https://login.example:x/keys"])
 def test_keys_come_over_https(url):
     with pytest.raises(ValueError):
         KeySet(url)

@@ -33,7 +33,7 @@ _numbers = itertools.count(1)
 
 
 def new_name():
-    return f"anna{next(_numbers)}"
+    return f"anna{next(_numbers):05}"  # in the order of their letters, too
 
 
 class Worker:

@@ -133,6 +133,14 @@ def new_session(data, seconds):
     return session.session_key
 
 
+def cookie_lifetime(key):
+    """The Max-Age of the cookie by which a browser keeps a session that Django saves now; '' for none."""
+    client = Client(HTTP_HOST="127.0.0.1")
+    client.cookies["sessionid"] = key
+    with override_settings(SESSION_SAVE_EVERY_REQUEST=True):
+        return client.get("/").cookies["sessionid"]["max-age"]
+
+
 def session(key):
     """What Django finds in it, or None where there is no row."""
     row = Session.objects.filter(pk=key).first()

@@ -110,8 +110,8 @@ def test_a_password_in_an_argument_is_refused(tmp_path, address):
     (f"redis://:{STORE_PASSWORD}@127.0.0.1:1/0", "Redis cannot be asked"),
     (f"postgresql+asyncpg://app:{STORE_PASSWORD}@127.0.0.1:1/app", "the database cannot be asked"),
     (f"postgresql://app:{STORE_PASSWORD}@127.0.0.1:1/app", "no async driver"),
-    (f"nosuch://app:{STORE_PASSWORD}@127.0.0.1:1/app", "none that SQLAlchemy reads"),
-    (f"://{STORE_PASSWORD}", "none that SQLAlchemy reads"),
+    (f"nosuch://app:{STORE_PASSWORD}@127.0.0.1:1/app", "no address of a database"),
+    (f"://{STORE_PASSWORD}", "no address of a database"),
     ("sqlite+aiosqlite:///not-there.db", "there is no not-there.db"),
     ("sqlite+aiosqlite://", "name a file"),
 ])

@@ -5,9 +5,12 @@ import zlib
 from pathlib import Path
 
 import pytest
+from django.core import signing
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from dotlatch.portable import b64url_decode, b64url_encode
-from dotlatch.server.django_codec import COOKIE_SALT, MAX_TEXT, DjangoCodec, django_keys
+from dotlatch.server.django_codec import COOKIE_SALT, MAX_TEXT, SALT, DjangoCodec, django_keys
 
 VECTORS = Path(__file__).resolve().parents[1] / "vectors"
 TODAY = json.loads((VECTORS / "django_sessions.json").read_text())
@@ -113,3 +116,53 @@ def test_a_text_for_one_purpose_is_none_for_another():
     text = DjangoCodec(KEYS, COOKIE_SALT).encode({"a": 1}, 1800000000)
     with pytest.raises(ValueError):
         DjangoCodec(KEYS).decode(text)
+
+
+# --- against Django itself ------------------------------------------------------------------------------
+
+LEAVES = (st.none() | st.booleans() | st.integers(-10 ** 30, 10 ** 30)
+          | st.floats(allow_nan=False, allow_infinity=False)
+          | st.text(st.characters(exclude_categories=["Cs"]), max_size=40))
+VALUES = st.recursive(LEAVES, lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(
+    st.characters(exclude_categories=["Cs"]), max_size=9), inner, max_size=4), max_leaves=12)
+CONTENT = st.dictionaries(st.text(st.characters(exclude_categories=["Cs"]), max_size=9), VALUES, max_size=6)
+
+
+def signer(salt):
+    return signing.TimestampSigner(key=TODAY["SECRET_KEY"], fallback_keys=[], salt=salt)
+
+
+@given(CONTENT, st.sampled_from([SALT, COOKIE_SALT]), st.integers(0, 1 << 40), st.integers(1, 99))
+@settings(max_examples=150, deadline=None)
+def test_either_reads_what_the_other_writes(content, salt, time, times):
+    content["much"] = "tea, " * times  # which compresses well
+    codec = DjangoCodec(KEYS, salt)
+    written = codec.encode(content, time)
+    assert signer(salt).unsign_object(written) == content
+    assert codec.decode(signer(salt).sign_object(content, compress=True))[0] == content
+    assert codec.decode(written) == (content, time)
+
+
+@given(st.text("._:-=0Aaz\u00e9", max_size=30), st.sampled_from(["", ".", ":"]))
+@settings(max_examples=150, deadline=None)
+def test_no_text_that_django_refuses_is_read(text, before):
+    signed = before + text
+    for candidate in (signed, signing.Signer(key=TODAY["SECRET_KEY"], fallback_keys=[], salt=SALT).sign(signed)):
+        try:
+            theirs = signer(SALT).unsign_object(candidate)
+        except Exception:
+            theirs = None
+        try:
+            ours = DjangoCodec(KEYS).decode(candidate)[0]
+        except ValueError:
+            ours = None
+        assert ours is None or ours == theirs
+
+
+def test_what_could_not_be_read_again_is_not_written():
+    for legacy in (False, True):
+        codec = DjangoCodec(django_keys(TODAY["SECRET_KEY"], legacy), legacy=legacy)
+        assert codec.decode(codec.encode({"a": "x" * 300000}, 1))[0]["a"]
+        for character in "x\u00e9":
+            with pytest.raises(ValueError, match="keep less"):
+                codec.encode({"a": character * MAX_TEXT}, 1)

@@ -8,6 +8,7 @@ from urllib.parse import urlencode
 import pytest
 from client import Client, Warnings
 from microdot import Microdot
+from sqlalchemy import literal_column
 
 from dotlatch.impersonation import Impersonation
 from dotlatch.login import Login
@@ -16,7 +17,7 @@ from dotlatch.portable import b64url_encode
 from dotlatch.server import django_sessions as module
 from dotlatch.server.django import DjangoSessions, DjangoUsers
 from dotlatch.server.django_codec import DjangoCodec, django_keys
-from dotlatch.session import Session, session_of
+from dotlatch.session import Session, session_of, with_session
 from tests.stores.django_project import KEY, Browser
 from tests.stores.users import ANOTHER, DATABASES, PASSWORD
 
@@ -178,6 +179,37 @@ async def test_the_end_of_a_session_is_where_django_has_set_it(project, browser)
     assert project.ask("session", key)["ends"] == before
 
 
+@pytest.mark.parametrize("legacy", [False, True])
+@sqlite
+async def test_what_can_be_saved_can_be_read_again(project, legacy):
+    site = project.site(project.sessions(legacy=legacy))
+
+    @site.get("/keep")
+    @with_session
+    async def keep(request, session):
+        session["cart"] = [request.args["item"] * 1000]
+        try:
+            session.save()
+        except ValueError:
+            return "too much"
+        return "saved"
+
+    for item, length, said in (
+            ("é" * 31, 31000, "saved"), ("x" * 64, 64000, "saved"), ("\U0001f375" * 15, 15000, "saved"),
+            ("\u8336" * 20, 20000, "saved"), ("x" * 66, 0, "too much"), ("é" * 33, 0, "too much")):
+        browser = Browser(site, project)
+        answer = await browser.get("/keep?" + urlencode({"item": item}))
+        assert (answer.status_code, answer.text) == (200, said)
+        assert len((await browser.get("/cart")).text) == length
+
+
+@sqlite
+async def test_a_size_that_could_not_be_read_again_is_said_at_the_start(project):
+    for wrong in (0, -1, 1 << 20):
+        with pytest.raises(ValueError, match="max_record"):
+            project.sessions(max_record=wrong)
+
+
 @sqlite
 async def test_a_handler_may_not_log_somebody_in_by_djangos_names(project):
     site = project.site()
@@ -307,12 +339,14 @@ async def test_sessions_have_djangos_key_and_no_other(project):
     anna = project.add()
     browser.app.error_handlers[RuntimeError] = lambda request, error: (str(error), 418)
     assert (await browser.log_in(anna)).text == "Session takes no secret_key beside DjangoSessions, which has Django's"
-    for wrong in ("", [], b""):
+    for wrong in ("", [], b"", None):
         with pytest.raises(ValueError):
             project.sessions(key=wrong)
     with Warnings() as given:
-        project.sessions(key="short")
-    assert "SECRET_KEY is shorter" in given[0]
+        project.site(project.sessions(key="short"))
+    assert "shorter than 32 bytes" in given[0]
+    with pytest.raises(ValueError, match="shorter than 32 bytes"):
+        project.site(project.sessions(key=[KEY, "short"]), require_strong_key=True)
 
 
 # --- rows that are none -------------------------------------------------------------------------------
@@ -352,6 +386,20 @@ async def test_a_damaged_row_is_an_anonymous_visitor(project, browser):
     assert tried >= 27
     project.ask("write_row", browser.key, text)
     assert (await browser.get("/who")).text != "nobody"
+
+
+@sqlite
+async def test_a_row_with_a_damaged_end_is_anonymous_and_hides_no_others(project, browser):
+    anna, other = project.add(), Browser(browser.app, project)
+    browser.django_logs_in(anna)
+    other.django_logs_in(anna)
+    store = project.sessions()
+    for wrong in ("zzz", "9999-13-45 00:00:00", "99", "\0"):
+        damage = module.update(store.table).where(store.table.c.session_key == browser.key)
+        await store.database.run((damage.values(expire_date=literal_column(repr(wrong))), {}))
+        assert [(await browser.get("/who")).text, (await other.get("/who")).text] == ["nobody", anna], wrong
+        user = await store.users.get_by_name(anna)
+        assert [one for one, _ in await store.list_user(user.id)] == [module.id_of(other.key)]
 
 
 @both
@@ -394,6 +442,33 @@ async def test_a_login_of_a_backend_that_is_not_ours_is_none(project):
     assert (await browser.get("/who")).text == anna
     await browser.get("/add?item=tea")
     assert project.ask("session", browser.key)["data"]["_auth_user_backend"] == other
+
+
+@both
+async def test_a_login_of_another_backend_stays_djangos_whatever_is_done_here(project):
+    browser = Browser(project.site(idle=600), project)
+    theirs = {"AUTHENTICATION_BACKENDS": ["django.contrib.auth.backends.AllowAllUsersModelBackend"]}
+    anna = project.add()
+    browser.django_logs_in(anna, **theirs)
+    before = project.ask("session", browser.key)["data"]
+    assert [(await browser.get("/add?item=tea")).text, (await browser.get("/who")).text] == ["added", "nobody"]
+    assert (await browser.get("/cart")).text == "tea" and browser.django_knows(**theirs) == anna
+    after = project.ask("session", browser.key)["data"]
+    assert {name: after[name] for name in before} == before
+    assert (await browser.log_in(anna)).status_code == 302
+    assert (await browser.get("/who")).text == browser.django_knows() == anna
+    assert project.ask("session", browser.key)["data"]["_auth_user_backend"] == BACKEND
+
+
+@both
+async def test_all_sessions_of_a_user_are_ended_whichever_backend_has_begun_them(project, browser):
+    theirs = {"AUTHENTICATION_BACKENDS": ["django.contrib.auth.backends.AllowAllUsersModelBackend"]}
+    anna, other = project.add(), Browser(browser.app, project)
+    other.django_logs_in(anna, **theirs)
+    await browser.log_in(anna)
+    assert other.django_knows(**theirs) == anna
+    assert (await browser.post("/account/end", form="end=others")).status_code == 303
+    assert [other.django_knows(**theirs), browser.django_knows()] == [None, anna]
 
 
 @sqlite

@@ -4,17 +4,23 @@ import asyncio
 import time
 
 import pytest
-from sqlalchemy import Boolean, Column, MetaData, String, Uuid
+from microdot import Microdot
+from sqlalchemy import Boolean, Column, Integer, MetaData, String, Table, Uuid, text
 
 from dotlatch import passwords
 from dotlatch.events import Events
 from dotlatch.identity import user_id
 from dotlatch.login import Login
+from dotlatch.loginpages import LoginPages
 from dotlatch.server import django_users as module
 from dotlatch.server.django import DjangoUsers, permissions_of, users_table
 from dotlatch.server.django_hashers import hasher_named
+from dotlatch.server.django_tables import Moment
 from dotlatch.server.errors import StoreUnavailable
+from dotlatch.session import Session
+from dotlatch.throttle import Throttle
 from tests.stores.django_project import Browser, Project, Worker, new_name
+from tests.stores.kinds import PATIENCE
 from tests.stores.users import ANOTHER, DATABASES, PASSWORD
 
 both = pytest.mark.parametrize("stores", DATABASES, indirect=True)
@@ -98,6 +104,59 @@ async def test_P3_who_is_not_there_costs_what_a_wrong_password_costs(project, mo
     assert costs == [1000] * 4
 
 
+@sqlite
+@pytest.mark.parametrize("hashed", [
+    "md5$abc$0123456789abcdef0123456789abcdef", "0123456789abcdef0123456789abcdef", "sha1$$" + "0" * 40, "", "junk",
+    "!pbkdf2_sha256$1000$c2FsdHNhbHQ$" + "A" * 43 + "=", "argon2$argon2id$v=19$m=99999999,t=2,p=8$YWJjYWJjYWI$YWJj",
+    "pbkdf2_sha256$99999999$c2FsdHNhbHQ$" + "A" * 43 + "=", "bcrypt$$2b$31$" + "a" * 53])
+async def test_P3_a_hash_that_nobody_here_can_read_costs_what_a_wrong_password_costs(project, monkeypatch, hashed):
+    costs = []
+    derive = passwords.pbkdf2_hmac_sha256
+
+    async def counted(secret, salt, iterations, dklen=32):
+        costs.append(iterations)
+        return await derive(secret, salt, iterations, dklen)
+
+    users, anna = project.users(), project.add()
+    project.ask("change_user", anna, {"password": hashed})
+    monkeypatch.setattr(passwords, "pbkdf2_hmac_sha256", counted)
+    user = await users.get_by_name(anna)
+    assert [await users.authenticate(anna, PASSWORD), await users.change_password(user, PASSWORD, ANOTHER)] == [
+        None, False]
+    assert costs == [1000] * 2
+
+
+@sqlite
+@pytest.mark.parametrize("iterations", [10, 999, 1000, 1500])
+async def test_P3_a_weak_hash_costs_no_less_to_guess_at(project, monkeypatch, iterations):
+    costs = []
+    derive = passwords.pbkdf2_hmac_sha256
+
+    async def counted(secret, salt, iterations, dklen=32):
+        costs.append(iterations)
+        return await derive(secret, salt, iterations, dklen)
+
+    users, anna = project.users(), project.add()
+    project.ask("change_user", anna, {"password": await passwords.hash_password(PASSWORD, iterations)})
+    monkeypatch.setattr(passwords, "pbkdf2_hmac_sha256", counted)
+    assert await users.authenticate(anna, ANOTHER) is None
+    assert sum(costs) == max(1000, iterations)
+    assert await users.authenticate(anna, PASSWORD)
+
+
+@both
+async def test_L4_a_name_in_other_letters_is_counted_as_the_same(project):
+    users, anna = project.users(), project.add()
+    app = Microdot()
+    Session(app, store=project.sessions(users))
+    login = Login(users=users, throttle=Throttle(free=3))
+    LoginPages(app, login, remember=0)
+    forms = [anna.replace("a", chr(bold), 1) for bold in (0x1D41A, 0x1D44E, 0x1D482, 0xFF41, 0x24D0)]
+    statuses = [(await Browser(app, project).log_in(name, ANOTHER)).status_code for name in forms]
+    assert statuses == [401, 401, 401, 401, 429]
+    assert (await users.authenticate(forms[0], PASSWORD)).name == anna  # since Django's forms take it, too
+
+
 @pytest.mark.parametrize("name, cheap", [
     ("pbkdf2_sha256", {"iterations": 2000}), ("argon2", {"time_cost": 1, "memory_cost": 800, "parallelism": 1}),
     ("bcrypt_sha256", {"rounds": 4}), ("scrypt", {"work_factor": 1024, "parallelism": 1})])
@@ -162,6 +221,7 @@ async def test_logins_at_once_of_a_weak_hash_all_succeed(project):
 
 def test_a_hasher_that_is_none_is_said_so():
     for name, costs in (("md5", {}), ("argon2", {"iterations": 5}), ("pbkdf2_sha256", {"iterations": 10 ** 8}),
+                        ("pbkdf2_sha256", {"iterations": "1000"}), ("scrypt", {"parallelism": True}),
                         ("scrypt", {"work_factor": 1000}), ("bcrypt_sha256", {"rounds": 40})):
         with pytest.raises(ValueError):
             hasher_named(name, **costs)
@@ -181,6 +241,24 @@ async def test_a_new_user_is_what_django_would_have_made(project):
     assert row == like
     assert made.scopes == [] and abs(made.date_joined - time.time()) < 60
     assert project.ask("log_in_as", ours, PASSWORD) == str(made.id)
+
+
+@both
+async def test_what_a_column_cannot_have_is_said_and_not_sent(project):
+    users, anna = project.users(), project.add()
+    user = await users.get_by_name(anna)
+    wrong = [("first_name", value) for value in (5, None, b"x", ["x"], "\0", "\ud800", "x" * 151, True)]
+    for field, value in [*wrong, ("email", 5), ("date_joined", "yesterday"), ("date_joined", True)]:
+        setattr(user, field, value)
+        for attempt in (users.save(user, field), users.create(new_name(), PASSWORD, **{field: value})):
+            error = await error_of(attempt)
+            assert error.startswith(f"ValueError: the column {field}"), (field, value, error)
+    assert project.ask("user", anna)["first_name"] == ""
+    user.date_joined = 1795305600
+    await users.save(user, "date_joined")
+    assert project.ask("user", anna)["date_joined"] == 1795305600
+    for after in ("\0", "\ud800", 5):
+        assert await users.list_users(after=after) == []
 
 
 @both
@@ -362,10 +440,10 @@ def people(stores, tmp_path, request):
     address = stores.address
     if stores.kind == "postgresql":
         import psycopg
-        plain = address.replace("+asyncpg", "")
+        plain, name = address.replace("+asyncpg", ""), new_name()
         with psycopg.connect(plain, autocommit=True) as connection:
-            connection.execute("CREATE DATABASE people")
-        address = address.rpartition("/")[0] + "/people"
+            connection.execute("CREATE DATABASE " + name)
+        address = address.rpartition("/")[0] + "/" + name
     worker = Worker(tmp_path, address.replace("+asyncpg", "").replace("+aiosqlite", ""), **settings)
     worker.ask("migrate")
     yield Project(worker, stores, address)
@@ -392,6 +470,68 @@ async def test_an_own_table_with_addresses_for_names_and_uuids_for_ids(people):
     bert = await users.create("bert@example.com", PASSWORD, city="Wien")
     assert people.ask("log_in_as", "bert@example.com", PASSWORD) == bert.id
     assert "no column" in await error_of(users.create("x@example.com", PASSWORD, last_name="x"))
+
+
+@both
+async def test_a_new_user_lacks_nothing_that_the_model_asks_for(people):
+    users = people.users(table=PEOPLE, username="email")
+    assert await error_of(users.create("anna@example.com", PASSWORD)) == "ValueError: a new user needs a value for city"
+    await users.create("Bert@EXAMPLE.com", PASSWORD, city="Wien")
+    assert people.ask("log_in_as", "Bert@example.com", PASSWORD)
+    again = users.create("Bert@Example.COM", PASSWORD, city="Wien")
+    assert await error_of(again) == "ValueError: that name is taken"
+    bert = await users.get_by_name("Bert@example.com")
+    await users.rename(bert, "Bert@Mail.EXAMPLE")
+    assert (bert.name, people.ask("user", "Bert@mail.example")["city"]) == ("Bert@mail.example", "Wien")
+    for wrong in ("x" * 70 + "\n@example.com", "x" * 90 + "\u202e@example.com", " x@example.com", "x" * 255, "", None):
+        assert (await error_of(users.create(wrong, PASSWORD, city="Wien"))).startswith("ValueError"), wrong
+    assert await error_of(users.rename(bert, "x" * 70 + "\x1b[31m")) == "ValueError: a name has no control characters"
+
+
+@pytest.mark.parametrize("stores", ["postgresql"], indirect=True)
+async def test_who_is_found_by_a_collation_alone_is_not_logged_in(stores):
+    table = users_table(MetaData(), new_name(), columns=[])
+    users = DjangoUsers(stores.address, table, timeout=PATIENCE, hasher=hasher_named("pbkdf2_sha256", iterations=1000))
+    stores.opened.append(users)
+    await users.database.create(table)
+    of_icu = "(provider = icu, locale = 'und-u-ks-level1', deterministic = false)"
+    for statement in (f"CREATE COLLATION IF NOT EXISTS alike {of_icu}",
+                      f"ALTER TABLE {table.name} ALTER COLUMN username TYPE varchar(150) COLLATE alike"):
+        await users.database.run((text(statement), {}))
+    await users.create("anna", PASSWORD)
+    assert (await users.authenticate("ANNA", PASSWORD)).name == "anna"
+    for name in ("\u00e4nna", "an\u00adna", "a\u0300nna"):
+        assert await users.authenticate(name, PASSWORD) is None
+        assert await error_of(users.create("\u00e4nna", PASSWORD)) == "ValueError: that name is taken"
+
+
+@sqlite
+async def test_two_users_of_one_name_are_none(stores):
+    table = Table("twins", MetaData(), Column("id", Integer, primary_key=True), Column("username", String(20)),
+                  Column("password", String(128)), Column("last_login", Moment), Column("is_active", Boolean))
+    users = DjangoUsers(stores.address, table, hasher=hasher_named("pbkdf2_sha256", iterations=1000))
+    stores.opened.append(users)
+    await users.database.create(table)
+    first = await users.create("anna", PASSWORD)
+    assert (await users.authenticate("anna", PASSWORD)).id == first.id
+    await users.create("anna", ANOTHER)
+    assert [await users.authenticate("anna", password) for password in (PASSWORD, ANOTHER)] == [None, None]
+    assert (await users.get_by_id(first.id)).name == "anna"
+
+
+@sqlite
+async def test_ids_that_only_the_project_knows_to_make_are_left_to_it(stores):
+    table = users_table(MetaData(), "members", id_type=String(20))
+    users = DjangoUsers(stores.address, table, hasher=hasher_named("pbkdf2_sha256", iterations=1000))
+    stores.opened.append(users)
+    await users.database.create(table)
+    assert await error_of(users.create("anna", PASSWORD)) == (
+        "RuntimeError: the ids of the table members are for Django to make")
+    row = dict.fromkeys(("first_name", "last_name", "email"), "")
+    await users.database.run((module.insert(table).values(
+        id="k-7", username="anna", password=await passwords.hash_password(PASSWORD, 1000), is_active=True,
+        is_staff=False, is_superuser=False, date_joined=0, **row), {}))
+    assert (await users.authenticate("anna", PASSWORD)).id == users.id_of("k-7") == "k-7"
 
 
 def test_a_table_that_holds_no_users_is_said_so():

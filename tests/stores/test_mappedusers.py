@@ -5,7 +5,7 @@ import itertools
 import pytest
 from cheap import Cheap
 from client import raises
-from sqlalchemy import JSON, BigInteger, ForeignKey, MetaData, String, Text, select, update
+from sqlalchemy import JSON, BigInteger, ForeignKey, MetaData, String, Text, select, text, update
 from sqlalchemy.ext.asyncio import AsyncSession, create_async_engine
 from sqlalchemy.orm import (
     DeclarativeBase,
@@ -173,6 +173,17 @@ async def test_S11_a_damaged_row_is_no_instance(stores):
     assert not get(anna, "is_active") and await users.authenticate("anna", PASSWORD) is None
 
 
+@pytest.mark.parametrize("stores", ["sqlite"], indirect=True)
+async def test_S11_an_instance_that_is_not_plainly_active_stays_out(stores):
+    base, account, _ = models()
+    users = await make_users(stores, base, account)
+    await users.create("anna", PASSWORD, city="Graz")
+    for odd in ("'f'", "2", "x'00'"):  # SQLite keeps anything in any column
+        await users.database.run((text(f"UPDATE {account.__tablename__} SET is_active = {odd}"), {}))
+        assert (await users.get_by_name("anna")).is_active is False, odd
+        assert await users.authenticate("anna", PASSWORD) is None, odd
+
+
 def refused(change, kind=(DeclarativeBase,)):
     """Why a class is refused that is a fine one, but for a change; None for one that is taken."""
     types = {"id": str, "email": str, "name_key": str, "password": str, "is_active": bool, "session_version": int,
@@ -200,6 +211,7 @@ def test_a_class_whose_instances_are_no_users_is_refused_at_the_start():
     assert "password_hash = synonym('password')" in refused({"password_hash": property(lambda self: "")})
     assert "JSON or ARRAY" in refused({"scopes": mapped_column(Text)})
     assert refused({"scopes": property(lambda self: ["read"])}) is None
+    assert "password is deferred" in refused({"password": mapped_column(Text, deferred=True)})
     raises(ValueError, lambda: SQLAlchemyUsers("sqlite+aiosqlite:///x.db", users_table(MetaData()), instances=True))
 
 

@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from sqlalchemy import MetaData, func, insert, inspect, select, update
+from sqlalchemy import MetaData, create_engine, func, insert, inspect, select, update
 from sqlalchemy.ext.asyncio import create_async_engine
 from stores_contract import error_of, new, record
 
@@ -159,6 +159,19 @@ def test_a_url_that_cannot_do_is_refused_at_the_start(stores):
                 "sqlite+aiosqlite:///:memory:"):
         with pytest.raises((ValueError, ImportError)):
             SQLAlchemyStore(url)
+    for url in ("postgresql+asyncpg://app:swordfish", "postgresql+asyncpg:/app:swordfish@127.0.0.1/x", "swordfish"):
+        with pytest.raises(ValueError, match="no address of a database") as caught:
+            SQLAlchemyStore(url)
+        assert "swordfish" not in str(caught.value) and caught.value.__suppress_context__
+
+
+def test_what_is_no_engine_or_number_is_refused_at_the_start(stores):
+    for wrong in (None, 5, create_engine("sqlite://")):
+        with pytest.raises(TypeError, match="AsyncEngine"):
+            SQLAlchemyStore(wrong)
+    for wrong in ({"timeout": 0}, {"timeout": -1}, {"pool_size": 0}, {"pool_size": -1}):  # 0 would be no limit
+        with pytest.raises(ValueError, match="above 0"):
+            SQLAlchemyStore(stores.address, **wrong)
 
 
 async def test_an_error_says_no_record_and_no_id(stores):

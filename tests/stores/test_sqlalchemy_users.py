@@ -1,10 +1,12 @@
 """Users in a database: in which tables, and what visitors see when it is down, slow, damaged or read-only."""
 
 import asyncio
+import logging
 import sqlite3
 import subprocess
 import sys
 import time
+import uuid
 from pathlib import Path
 
 import pytest
@@ -17,6 +19,7 @@ from sqlalchemy import (
     Column,
     Index,
     Integer,
+    LargeBinary,
     MetaData,
     String,
     Table,
@@ -374,6 +377,13 @@ async def test_H3_the_table_holds_no_password_and_an_error_no_hash(stores):
     await engine.dispose()
 
 
+def _with(table, *columns, without=""):
+    """The same table, but for these columns."""
+    others = (without, *[column.name for column in columns])
+    kept = [column._copy() for column in table.columns if column.name not in others]
+    return Table(table.name, MetaData(), *kept, *columns)
+
+
 def accounts_table(metadata, name):
     """A table that was there before dotlatch, and has got the columns that it needs."""
     return Table(
@@ -392,7 +402,7 @@ NAMES = {"id": "number", "name": "email", "name_key": "email_key", "password_has
 async def test_a_table_of_ones_own_holds_users_under_its_own_names(stores):
     name = f"accounts{id(stores)}"
     engine = create_async_engine(stores.address)
-    users = SQLAlchemyUsers(engine, accounts_table(MetaData(), name), NAMES, ["city"], PATIENCE)
+    users = SQLAlchemyUsers(engine, accounts_table(MetaData(), name), NAMES, ["city", "city"], PATIENCE)
     await users.create_all()
     anna = await users.create("anna@example.com", PASSWORD, ["read"], city="Graz")
     found = await users.authenticate("ANNA@example.com", PASSWORD)
@@ -405,10 +415,95 @@ async def test_a_table_of_ones_own_holds_users_under_its_own_names(stores):
     for odd in (2 ** 31, -2 ** 31 - 1, True, "1", "", 0):
         assert await users.get_by_id(odd) is None, odd
     assert "no column for the totp" in str(await error_of(users.set_second_factor(anna, FACTOR)))
-    assert "20 characters" in str(await error_of(users.create("bert@example.com", PASSWORD, city="x" * 21)))
+    for odd in ("x" * 21, "\0", "\ud800", 5):
+        assert "the column city " in str(await error_of(users.create("bert@example.com", PASSWORD, city=odd))), odd
     for wrong in ({}, {"city": None}, {"city": "Graz", "town": "Graz"}):
         assert type(await error_of(users.create("bert@example.com", PASSWORD, **wrong))) is TypeError
     await engine.dispose()
+
+
+@sqlite
+async def test_S11_who_is_not_plainly_active_stays_out(stores):
+    users = await make_users(stores)
+    anna = await users.create("anna", PASSWORD)
+    for odd in ("'f'", "'false'", "'t'", "2", "-1", "0.5", "x'00'", "''"):  # SQLite keeps anything in any column
+        await execute(stores, text(f"UPDATE {users.table.name} SET is_active = {odd}"))
+        assert await users.authenticate("anna", PASSWORD) is None, odd
+        assert not await users.change_password(anna, PASSWORD, ANOTHER), odd
+    await users.enable(anna)
+    assert await users.authenticate("anna", PASSWORD)
+
+
+@databases
+async def test_L1_nobody_has_more_names_to_guess_at_than_one(stores):
+    """A throttle counts by name, and a column may have ideas of its own of what is the same."""
+    collation = "rtrim"
+    if stores.kind == "postgresql":
+        collation = "alike"
+        await execute(stores, text("CREATE COLLATION IF NOT EXISTS alike "
+                                   "(provider = icu, locale = 'und-u-ks-level1', deterministic = false)"))
+    table = _with(users_table(MetaData(), f"alike{id(stores)}"),
+                  Column("name_key", String(64, collation=collation), unique=True))
+    users = SQLAlchemyUsers(stores.address, table, timeout=PATIENCE)
+    stores.opened.append(users)
+    await users.create_all()
+    anna = await users.create("anna", PASSWORD)
+    for alike in ("ánna", "anna ", "\uff41nna"):
+        assert await users.authenticate(alike, PASSWORD) is None, alike
+    assert (await users.authenticate("Anna", PASSWORD)).id == anna.id
+    if stores.kind == "postgresql":
+        assert str(await error_of(users.create("ánna", PASSWORD))) == "that name is taken"
+
+
+@databases
+async def test_an_id_that_is_no_uuid_is_nobodys(stores):
+    table = users_table(MetaData(), f"uuids{id(stores)}")
+    table = _with(table, Column("id", Uuid(as_uuid=False), primary_key=True, default=lambda: str(uuid.uuid4())))
+    users = SQLAlchemyUsers(stores.address, table, timeout=PATIENCE)
+    stores.opened.append(users)
+    await users.create_all()
+    anna = await users.create("anna", PASSWORD)
+    assert (await users.get_by_id(anna.id)).name == "anna"
+    for odd in ("x", "1", anna.id.upper(), anna.id.replace("-", ""), "{" + anna.id + "}", 1):
+        assert await users.get_by_id(odd) is None, odd
+
+
+@servers
+async def test_a_table_that_was_changed_meanwhile_is_no_failure(stores):
+    users = await make_users(stores)
+    anna = await users.create("anna", PASSWORD)
+    assert await users.get_by_name("anna")  # the driver keeps what it has prepared for this
+    await execute(stores, text(f"ALTER TABLE {users.table.name} ALTER name TYPE VARCHAR(128)"))
+    assert (await users.get_by_name("anna")).id == anna.id
+
+
+@servers
+async def test_changes_that_get_in_each_others_way_are_all_made(stores):
+    """Where a database is set to be serializable, PostgreSQL refuses all but one of those that come at once."""
+    users = await make_users(stores)
+    anna = await users.create("anna", PASSWORD)
+    settings = {"server_settings": {"default_transaction_isolation": "serializable"}}
+    strict = SQLAlchemyUsers(
+        lambda: create_async_engine(stores.address, connect_args=settings), users.table, timeout=PATIENCE)
+    stores.opened.append(strict)
+    some = [await strict.get_by_id(anna.id) for _ in range(12)]
+    await asyncio.gather(*[strict.end_sessions(one) for one in some])
+    assert (await users.get_by_id(anna.id)).session_version == 12
+
+
+@databases
+async def test_H3_a_program_that_logs_everything_logs_no_hash(stores, caplog):
+    with caplog.at_level(logging.DEBUG):
+        users = await make_users(stores)
+        await users.create("anna", PASSWORD)
+        await users.set_second_factor(await users.get_by_name("anna"), FACTOR)
+    assert "pbkdf2" not in caplog.text and FACTOR not in caplog.text
+
+
+@sqlite
+async def test_H3_the_file_of_a_database_is_for_its_owner_alone(stores, folder):
+    await make_users(stores)
+    assert oct((folder / "sessions.db").stat().st_mode & 0o777) == "0o600"
 
 
 @sqlite
@@ -453,6 +548,22 @@ async def test_a_mapped_class_holds_users_under_the_names_of_its_attributes(stor
     assert (row.login_name, row.totp_step, row.session_version) == ("anna", 6, 1)
 
 
+@pytest.mark.parametrize("instances", [False, True])
+def test_a_class_that_shares_its_table_has_no_users_of_its_own(instances):
+    class Base(DeclarativeBase):
+        pass
+
+    class Person(Base):
+        __table__ = users_table(Base.metadata)
+        __mapper_args__ = {"polymorphic_on": "id", "polymorphic_identity": "person"}
+
+    class Admin(Person):
+        __mapper_args__ = {"polymorphic_identity": "admin"}
+
+    with pytest.raises(ValueError, match="Admin has the table of another class"):
+        SQLAlchemyUsers("sqlite+aiosqlite:///x.db", Admin, instances=instances)
+
+
 @databases
 async def test_a_user_to_whom_other_rows_refer_is_not_removed_and_the_error_says_why(stores):
     users = await make_users(stores, timeout=PATIENCE)
@@ -468,10 +579,9 @@ async def test_a_user_to_whom_other_rows_refer_is_not_removed_and_the_error_says
 
 def test_a_table_that_cannot_hold_users_is_refused_at_the_start():
     def refused(*columns, without="", **options):
-        table = users_table(MetaData(), "t")
-        kept = [column._copy() for column in table.columns if column.name not in (without, *[c.name for c in columns])]
+        table = _with(users_table(MetaData(), "t"), *columns, without=without)
         with pytest.raises(ValueError) as caught:
-            SQLAlchemyUsers("sqlite+aiosqlite:///x.db", Table("t", MetaData(), *kept, *columns), **options)
+            SQLAlchemyUsers("sqlite+aiosqlite:///x.db", table, **options)
         return str(caught.value)
 
     for name in ("id", "name", "name_key", "password_hash", "is_active", "session_version", "totp", "totp_step",
@@ -480,9 +590,15 @@ def test_a_table_that_cannot_hold_users_is_refused_at_the_start():
     assert "unique" in refused(Column("name_key", String(64)))
     assert "Uuid" in refused(Column("id", Uuid, primary_key=True))
     assert "Boolean" in refused(Column("is_active", Integer))
+    assert "unique" in refused(Column("id", Integer))
+    assert "unique" in refused(Column("id", Integer, primary_key=True), Column("tenant", Integer, primary_key=True))
+    for column in (Column("name", Integer), Column("name_key", LargeBinary, unique=True), Column("totp", Boolean),
+                   Column("password_hash", LargeBinary), Column("session_version", Text), Column("totp_step", Text)):
+        assert f"the {column.name} of a user is in a column of " in refused(column)
     assert "digest_ha1" in refused(without="digest_ha1", digest=object())
     assert "no mail" in refused(columns={"mail": "name"})
     assert "no column rights" in refused(columns={"scopes": "rights"})
+    assert "in one column" in refused(columns={"password_hash": "name"})
     assert "city may not be NULL" in refused(Column("city", Text, nullable=False))
     assert "city" in refused(extra=["city"]) and "name" in refused(extra=["name"])
 
@@ -495,7 +611,9 @@ def test_a_column_is_unique_by_a_constraint_or_an_index_of_its_own():
     for fine in (UniqueConstraint("name_key"), Index("i", "name_key", unique=True)):
         SQLAlchemyUsers("sqlite+aiosqlite:///x.db", table(fine))
     for wrong in (UniqueConstraint("name_key", "id"), Index("i", "name_key"),
-                  Index("i", func.lower(Column("name_key", String)), unique=True)):
+                  Index("i", func.lower(Column("name_key", String)), unique=True),
+                  Index("i", "name_key", unique=True, postgresql_where=text("NOT removed")),
+                  Index("i", "name_key", unique=True, sqlite_where=text("NOT removed"))):
         with pytest.raises(ValueError, match="unique"):
             SQLAlchemyUsers("sqlite+aiosqlite:///x.db", table(wrong))
 

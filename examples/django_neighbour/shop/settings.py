@@ -1,5 +1,5 @@
 """What Django is told. Nothing here is for dotlatch, but that ``common.py`` has what both sides have to know."""
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 import common
 
@@ -31,5 +31,5 @@ if _url.scheme == 'sqlite':
     DATABASES = {'default': {'ENGINE': 'django.db.backends.sqlite3', 'NAME': _url.path[1:]}}
 else:
     DATABASES = {'default': {
-        'ENGINE': 'django.db.backends.postgresql', 'NAME': _url.path[1:], 'USER': _url.username or '',
-        'PASSWORD': _url.password or '', 'HOST': _url.hostname, 'PORT': _url.port or 5432}}
+        'ENGINE': 'django.db.backends.postgresql', 'NAME': _url.path[1:], 'USER': unquote(_url.username or ''),
+        'PASSWORD': unquote(_url.password or ''), 'HOST': _url.hostname, 'PORT': _url.port or 5432}}

@@ -1,24 +1,33 @@
 """A database behind SQLAlchemy 2: PostgreSQL or SQLite, asked from any event loop, with a limit to each wait.
 
-Needs errors.py and waiting.py of this folder, and ``pip install dotlatch[sqlalchemy]``. The session store and the users
-have one each, or share it, and with it its connections::
+Needs portable.py, errors.py and waiting.py of this folder, and ``pip install dotlatch[sqlalchemy]``. The session store
+and the users have one each, or share it, and with it its connections::
 
     store = SQLAlchemyStore('postgresql+asyncpg://app:password@127.0.0.1/app')
     users = SQLAlchemyUsers(store.database)
 """
+import logging
+import os
 from collections.abc import Callable, Coroutine
 from typing import Any, Union
 
 from sqlalchemy import URL, Executable, Table, make_url
-from sqlalchemy.exc import DBAPIError, IntegrityError
+from sqlalchemy.exc import ArgumentError, DBAPIError, IntegrityError, NotSupportedError
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engine
 from sqlalchemy.pool import AsyncAdaptedQueuePool
 
+from ..portable import open_private
 from .errors import StoreUnavailable
 from .waiting import TIMEOUT, PerLoop, settle, within
 
 POOL_SIZE = 10
+_ATTEMPTS = 10
 _TRY_AGAIN = ('40001', '40P01')  # PostgreSQL: two transactions were in each other's way, and this one gave in
+
+# It tells of every statement with its values, wherever a program has all that is logged at DEBUG.
+_driver = logging.getLogger('aiosqlite')
+if _driver.level == logging.NOTSET:
+    _driver.setLevel(logging.INFO)
 
 Statement = tuple[Executable, 'dict[str, Any]']
 Source = Union[str, URL, AsyncEngine, Callable[[], AsyncEngine]]
@@ -28,8 +37,11 @@ class Database:
     """Where statements are run, each committed by itself.
 
     :param engine: see :class:`dotlatch.server.sqlalchemy.SQLAlchemyStore`; so are the others.
+    :raises ValueError: for a URL, a time limit or a number of connections that cannot be.
     """
     def __init__(self, engine: Source, timeout: float = TIMEOUT, pool_size: int = POOL_SIZE) -> None:
+        if not timeout > 0 or pool_size < 1:
+            raise ValueError('timeout is a number of seconds above 0, and pool_size a number of connections above 0')
         self.timeout = timeout
         self._engines: 'PerLoop[AsyncEngine]'
         if isinstance(engine, AsyncEngine):
@@ -37,13 +49,22 @@ class Database:
         elif isinstance(engine, (str, URL)):
             url, options = _engine_options(engine, timeout, pool_size)
             self._engines = PerLoop(lambda: create_async_engine(url, **options))
-        else:
+        elif callable(engine):
             make = engine
             self._engines = PerLoop(lambda: _ours(make()))
+        else:
+            raise TypeError('a database is given as a URL, as an AsyncEngine, or as a function that returns one')
+
+    @classmethod
+    def of(cls, engine: 'Source | Database', timeout: float, pool_size: int) -> 'Database':
+        """Return the database that is given, or else a new one for the engine."""
+        return engine if isinstance(engine, Database) else cls(engine, timeout, pool_size)
 
     async def create(self, table: Table) -> None:
         """Make a table and its indexes unless they are there. Several processes may do it at once."""
         engine = self._engines.get()
+        if engine.dialect.name == 'sqlite':
+            _make_file(engine.url.database or ':memory:')
         for attempt in (1, 2):
             try:
                 await within(self.timeout * 5, _create(engine, table))
@@ -64,7 +85,7 @@ class Database:
         return await self._in_time(lambda engine: _execute(engine, statements))
 
     async def load(self, statement: Statement) -> Any:
-        """Return the instances of a mapped class that a statement selects. They belong to no session."""
+        """Return rows with instances of a mapped class in them. These belong to no session."""
         return await self._in_time(lambda engine: _load(engine, *statement))
 
     async def _in_time(self, execute: 'Callable[[AsyncEngine], Coroutine[Any, Any, Any]]') -> Any:
@@ -81,18 +102,23 @@ class Database:
 
 
 async def _ask(engine: AsyncEngine, execute: 'Callable[[AsyncEngine], Coroutine[Any, Any, Any]]') -> Any:
-    try:
+    for attempt in range(_ATTEMPTS):
         try:
             return await execute(engine)
-        except DBAPIError as error:
-            if not error.connection_invalidated and getattr(error.orig, 'sqlstate', None) not in _TRY_AGAIN:
-                raise
-            # The server was started anew, say. The pool has noticed, and what it opens now are other connections.
-            return await execute(engine)
-    except IntegrityError:
-        raise
-    except Exception as error:  # what drivers raise while they connect is of every kind
-        raise _unavailable(error) from error
+        except IntegrityError:
+            raise
+        except Exception as error:  # what drivers raise while they connect is of every kind
+            if attempt == _ATTEMPTS - 1 or not _is_worth_another(error):
+                raise _unavailable(error) from error
+
+
+def _is_worth_another(error: Exception) -> bool:
+    """Tell whether the same may be done in a moment."""
+    if isinstance(error, NotSupportedError):  # asyncpg: the table was changed since the statement was prepared
+        return True
+    # The server was started anew, say. The pool has noticed, and what it opens now are other connections.
+    return isinstance(error, DBAPIError) and (
+        error.connection_invalidated or getattr(error.orig, 'sqlstate', None) in _TRY_AGAIN)
 
 
 async def _execute(engine: AsyncEngine, statements: 'tuple[Statement, ...]') -> Any:
@@ -104,7 +130,7 @@ async def _execute(engine: AsyncEngine, statements: 'tuple[Statement, ...]') -> 
 
 async def _load(engine: AsyncEngine, statement: Executable, parameters: 'dict[str, Any]') -> Any:
     async with engine.connect() as connection, AsyncSession(connection) as session:
-        found = (await session.execute(statement, parameters)).unique().scalars().all()
+        found = (await session.execute(statement, parameters)).unique().all()
         session.expunge_all()
         return found
 
@@ -114,6 +140,16 @@ async def _create(engine: AsyncEngine, table: Table) -> None:
         await connection.execution_options(isolation_level='SERIALIZABLE')
         async with connection.begin():
             await connection.run_sync(table.metadata.create_all, tables=[table])
+
+
+def _make_file(path: str) -> None:
+    """Make the file of a database that there is not yet: it will have hashes of passwords, for its owner alone."""
+    if path.startswith((':memory:', 'file:')) or os.path.exists(path):
+        return
+    try:
+        open_private(path).close()
+    except OSError:  # another process has made it, or SQLite will say why it cannot
+        pass
 
 
 def _unavailable(error: Exception) -> StoreUnavailable:
@@ -127,9 +163,19 @@ def _ours(engine: AsyncEngine) -> AsyncEngine:
     return view
 
 
+def read_url(address: 'str | URL') -> URL:
+    """Return the URL; ValueError, and not a word of it, for what is none."""
+    try:
+        url = make_url(address)
+        url.get_dialect()
+    except (ArgumentError, ValueError):  # which may quote a password
+        raise ValueError('that is no address of a database, such as postgresql+asyncpg://app@host/app') from None
+    return url
+
+
 def _engine_options(engine: 'str | URL', timeout: float, pool_size: int) -> 'tuple[URL, dict[str, Any]]':
     """Return the URL and what ``create_async_engine`` takes beside it; ValueError for a URL that cannot do."""
-    url = make_url(engine)
+    url = read_url(engine)
     dialect = url.get_dialect()
     if not dialect.is_async:
         raise ValueError(f'{url.drivername} is no async driver: postgresql+asyncpg and sqlite+aiosqlite are')

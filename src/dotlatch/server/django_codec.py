@@ -20,9 +20,9 @@ from collections.abc import Sequence
 from typing import Any
 
 from .. import strictjson
-from ..portable import Key, b64_decode, b64url_decode, b64url_encode, compare_digest, warn_once
+from ..portable import Key, b64_decode, b64url_decode, b64url_encode, compare_digest
 
-MAX_TEXT = 512 * 1024   # characters that are looked at, and bytes of JSON in them
+MAX_TEXT = 512 * 1024   # characters of a text, and bytes of JSON in it
 SALT = 'django.contrib.sessions.SessionStore'
 COOKIE_SALT = 'django.contrib.sessions.backends.signed_cookies'
 
@@ -41,9 +41,8 @@ class DjangoKey(Key):
         text = secret.encode() if isinstance(secret, str) else secret
         if not text:
             raise ValueError('an empty SECRET_KEY signs nothing')
-        if len(text) < 32:
-            warn_once("Django's SECRET_KEY is shorter than 32 bytes, so it can be guessed from one session")
         super().__init__(hashlib.sha256(b'dotlatch' + text).digest())  # no token of ours is anything to Django
+        self.size = len(text)
         self._text = text
         self._algorithm = 'sha1' if legacy else 'sha256'
         self._auth_key = self.derived(_AUTH_SALT, self._algorithm)
@@ -59,7 +58,7 @@ class DjangoKey(Key):
 
 def django_keys(secret_key: 'str | bytes | Sequence[str | bytes]', legacy: bool = False) -> 'list[DjangoKey]':
     """Return the keys of Django's SECRET_KEY, or of a list with it and SECRET_KEY_FALLBACKS."""
-    given = [secret_key] if isinstance(secret_key, (str, bytes)) else list(secret_key)
+    given = [secret_key] if isinstance(secret_key, (str, bytes)) else list(secret_key or ())
     if not given:
         raise ValueError("give Django's SECRET_KEY")
     return [DjangoKey(secret, legacy) for secret in given]
@@ -81,16 +80,25 @@ class DjangoCodec:
         """Return the text of a session that is saved now.
 
         :raises TypeError: for data that JSON cannot carry.
+        :raises ValueError: for more of it than would be read again.
         """
         strictjson.dumps(content)
         data = json.dumps(content, separators=(',', ':')).encode()  # ASCII: Django reads Latin-1
-        if self.legacy:
-            mac = _hmac(self._legacy_keys[0], data, 'sha1').hex().encode()
-            return base64.b64encode(mac + b':' + data).decode()
+        text = self._encode_legacy(data) if self.legacy else self._encode(data, time)
+        size = max(len(data), len(text))
+        if size > MAX_TEXT:
+            raise ValueError(f'the session would be {size} characters, {MAX_TEXT} fit: keep less in it')
+        return text
+
+    def _encode(self, data: bytes, time: int) -> str:
         packed = zlib.compress(data)
         text = '.' + b64url_encode(packed) if len(packed) < len(data) - 1 else b64url_encode(data)
         text += ':' + _base62(time)
         return text + ':' + self._signature(text, self._keys[0])
+
+    def _encode_legacy(self, data: bytes) -> str:
+        mac = _hmac(self._legacy_keys[0], data, 'sha1').hex().encode()
+        return base64.b64encode(mac + b':' + data).decode()
 
     def decode(self, text: str) -> 'tuple[dict[str, Any], int]':
         """Return the data and when it was saved, in Unix seconds, 0 where the text does not say.

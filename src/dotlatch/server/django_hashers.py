@@ -24,7 +24,7 @@ _BCRYPT = './' + _ALPHABET
 
 
 class Hasher(Protocol):
-    """What :class:`dotlatch.server.django_users.DjangoUsers` asks of a hasher."""
+    """What :class:`dotlatch.server.django_users.DjangoUsers` asks of a hasher. One of PBKDF2 has ``iterations``."""
     async def make(self, password: str) -> str:
         """Return the hash of a new password; ValueError for what cannot be one."""
 
@@ -48,6 +48,8 @@ def hasher_named(name: str = 'pbkdf2_sha256', **costs: int) -> Hasher:
     unknown = sorted(set(costs) - set(defaults))
     if unknown:
         raise ValueError(f'{name} has no {unknown[0]}')
+    if any(type(cost) is not int for cost in costs.values()):
+        raise ValueError('a cost is an int')
     known = _installed(django_name)
     hasher: Hasher = kind(*[costs.get(cost, getattr(known, cost, defaults[cost])) for cost in defaults])
     if passwords.check_of(hasher.decoy()) is None:

@@ -1,7 +1,7 @@
 """One session for a Django project and a Microdot app: Django's rows, Django's cookie, one login for both.
 
 Needs stored.py, stores.py, proofs.py and what session.py needs; django_users.py, django_codec.py, django_content.py,
-django_tables.py, database.py, records.py, errors.py and waiting.py of this folder, and ``pip install
+django_expiry.py, django_tables.py, database.py, records.py, errors.py and waiting.py of this folder, and ``pip install
 dotlatch[django]``::
 
     from dotlatch.login import Login
@@ -31,8 +31,9 @@ from ..portable import b64url_encode, warn_once
 from ..proofs import AT_CODE, AT_PASSWORD
 from ..stored import Stored
 from . import records
-from .django_codec import DjangoCodec, django_keys
+from .django_codec import MAX_TEXT, DjangoCodec, django_keys
 from .django_content import BACKEND, Content, check_names
+from .django_expiry import SessionCookie, left
 from .django_tables import sessions_table
 from .django_users import DjangoUsers
 
@@ -40,6 +41,7 @@ _ALPHABET = 'abcdefghijklmnopqrstuvwxyz0123456789'
 _KEY_SIZE = 32     # characters of a session's key
 _PAGE = 500        # rows that are looked at in one go
 _JUST_NOW = 2      # seconds
+_MOST = MAX_TEXT // 5  # bytes of a record: each may become four characters of a text
 
 django_session = sessions_table(MetaData())
 
@@ -74,7 +76,8 @@ class DjangoSessions:
     :param cookie_name: Django's ``SESSION_COOKIE_NAME``.
     :param table: what :func:`dotlatch.server.django_tables.sessions_table` returned.
     :param legacy: ``True`` for a Django below 3.1: see :mod:`dotlatch.server.django_codec`.
-    :param max_record: bytes of JSON that a session may have.
+    :param max_record: bytes of JSON that a session may have: 100,000 at the most.
+    :raises ValueError: for a key, a list of backends, a name of a cookie or a size that cannot be.
     """
     def __init__(self, users: DjangoUsers, secret_key: 'str | bytes | Sequence[str | bytes]',
                  backends: 'Sequence[str]' = (BACKEND,), cookie_name: str = 'sessionid',
@@ -83,6 +86,8 @@ class DjangoSessions:
         self.keys = django_keys(secret_key, legacy)
         self._content = Content(users, backends)
         check_name(cookie_name)
+        if not 0 < max_record <= _MOST:
+            raise ValueError(f'max_record is a number of bytes, {_MOST} at the most')
         self.cookie_name = cookie_name
         self.table = table
         self.max_record = max_record
@@ -130,8 +135,6 @@ class DjangoSessions:
         session_key = session_id.key
         now = records.read_clock()
         text = self._codec.encode(self._content.write(record), now)
-        if len(text) > 2 * self.max_record:
-            raise ValueError(f'the session would be {len(text)} characters: keep less in it')
         if not new:
             where = {'this': session_key, 'now': now}
             count: int = await self.database.run((self._update, {**where, 'session_data': text}))
@@ -208,8 +211,7 @@ class DjangoSessions:
             end = int(row.expire_date)
         except (ValueError, TypeError):
             return None
-        # A session that Django has begun was used when it was saved; the old encoding does not say when.
-        record = self._content.read(content, saved or records.read_clock())
+        record = self._content.read(content, saved)
         record.update(jti=id_of(row.session_key), exp=end)
         return record
 
@@ -219,10 +221,12 @@ class DjangoKept(Stored):
     def __init__(self, ext: Any, store: DjangoSessions) -> None:
         super().__init__(ext, store)
         cookies = ext.cookies
-        cookies.name = store.cookie_name
-        cookies.host_prefix = False
-        cookies.options.setdefault('max_age', ext.max_age)
+        options = {**cookies.options, 'same_site': cookies.same_site}
+        ext.cookies = SessionCookie(store.cookie_name, options, cookies.max_cookie)
+        if ext.transport is cookies:
+            ext.transport = ext.cookies
         ext.secret_key = store.keys
+        list(ext.keys)  # a ValueError now for one that is too short, and not at the first visit
 
     async def find(self, sent: 'list[str]') -> 'tuple[dict[str, Any], bool] | None':
         """Return the record of the only session that the request shows; ``None`` for none, or two."""
@@ -243,6 +247,10 @@ class DjangoKept(Stored):
         if not hasattr(self.ext.keys[0], 'stamp'):
             raise RuntimeError("Session takes no secret_key beside DjangoSessions, which has Django's")
         super().start(session, record)
+        now = records.read_clock()
+        seconds = left(session, now)  # as Django has it, also for a session that goes on under another key
+        if seconds is not None:
+            record['exp'] = min(record['exp'], now + seconds)
         del record['secret']  # the key is all that Django's cookie has
         session._secret = session_key = ''.join([secrets.choice(_ALPHABET) for _ in range(_KEY_SIZE)])
         record['jti'] = id_of(session_key)

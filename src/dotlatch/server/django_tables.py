@@ -27,7 +27,7 @@ from sqlalchemy import (
 )
 
 _PASSWORD = 128  # characters that AbstractBaseUser has for a hash
-_LISTED = 1000   # permissions of one user
+_LISTED = 10000  # permissions of one user: a superuser has four for each model
 
 
 class Moment(TypeDecorator[float]):
@@ -35,17 +35,27 @@ class Moment(TypeDecorator[float]):
     impl = DateTime(timezone=True)
     cache_ok = True
 
+    @property
+    def python_type(self) -> type:
+        return float
+
+    def load_dialect_impl(self, dialect: Dialect) -> Any:
+        return dialect.type_descriptor(String() if dialect.name == 'sqlite' else DateTime(timezone=True))
+
     def process_bind_param(self, value: 'float | None', dialect: Dialect) -> Any:
         if value is None:
             return None
         time = datetime.datetime.fromtimestamp(value, datetime.timezone.utc)
-        return time if dialect.name != 'sqlite' else time.replace(tzinfo=None)
+        return time if dialect.name != 'sqlite' else time.replace(tzinfo=None).isoformat(' ', 'microseconds')
 
     def process_result_value(self, value: Any, dialect: Dialect) -> 'float | None':
-        if value is None:
+        try:
+            time = datetime.datetime.fromisoformat(value) if isinstance(value, str) else value
+        except ValueError:  # in SQLite a column takes anything
+            time = None
+        if not isinstance(time, datetime.datetime):
             return None
-        time: datetime.datetime = value if value.tzinfo is not None else value.replace(tzinfo=datetime.timezone.utc)
-        return time.timestamp()
+        return (time if time.tzinfo is not None else time.replace(tzinfo=datetime.timezone.utc)).timestamp()
 
 
 def sessions_table(metadata: MetaData, name: str = 'django_session') -> Table:

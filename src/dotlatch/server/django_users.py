@@ -1,7 +1,8 @@
 """The users of a Django project, in its own table.
 
-Needs users.py, passwords.py, names.py and portable.py; django_tables.py, django_hashers.py, database.py, usertable.py,
-errors.py and waiting.py of this folder, and ``pip install dotlatch[django]``. Django itself need not be there::
+Needs users.py, passwords.py, names.py and portable.py; django_tables.py, django_hashers.py, tableusers.py, database.py,
+usertable.py, errors.py and waiting.py of this folder, and ``pip install dotlatch[django]``. Django itself need not be
+there::
 
     from dotlatch.login import Login
     from dotlatch.server.django_users import DjangoUsers
@@ -24,32 +25,32 @@ import unicodedata
 from collections.abc import Iterable
 from typing import Any
 
-from sqlalchemy import BigInteger, Integer, MetaData, SmallInteger, Table, Uuid, bindparam, func, insert, select, update
+from sqlalchemy import MetaData, Table, bindparam, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
-from .. import passwords
 from ..names import check_name
-from ..portable import call, compare_digest, random_bytes, warn_once
+from ..portable import alike, random_bytes
 from ..users import User, checked_scopes
 from .database import POOL_SIZE, Database, Source
 from .django_hashers import Hasher, hasher_named
 from .django_tables import permissions_of, users_table
 from .errors import StoreUnavailable
-from .usertable import is_text
+from .tableusers import MAX_LISTED, TableUsers, gone, same
+from .usertable import Ids, check_value, is_demanded, is_text
 from .waiting import TIMEOUT
 
-MAX_LISTED = 1000  # users that one call lists
 FLAGS = ('staff', 'superuser')  # scopes that are columns: is_staff, is_superuser
 
 _USERNAME = re.compile(r'[\w.@+-]+')  # as Django's UnicodeUsernameValidator
-_UUID = re.compile(r'[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}')
 _UNUSABLE = '!'  # what the hash of an account begins with that no password opens
 _OURS = ('id', 'password', 'last_login', 'is_active', 'is_staff', 'is_superuser')
+_EMPTY = ('first_name', 'last_name', 'email')  # texts that Django has where nothing is given
+_LONGEST = 254  # characters of a name that is no user name of Django's, but an address perhaps
 
 auth_user = users_table(MetaData())
 
 
-class DjangoUsers:
+class DjangoUsers(TableUsers):
     """Users that a Django project has, for :class:`dotlatch.login.Login` and everything else that takes users.
 
     What they have beside a :class:`dotlatch.users.User`: ``last_login`` (Unix seconds, or ``None``), ``is_staff``,
@@ -79,12 +80,9 @@ class DjangoUsers:
         for name in ('id', 'password', 'last_login', username):
             if name not in table.c:
                 raise ValueError(f'the table {table.name} has no column {name}: it holds no users of Django')
-        self.table = table
+        super().__init__(engine, table, timeout, pool_size, check_password, events)
         self.username = username
         self.hasher = hasher_named(hasher) if isinstance(hasher, str) else hasher
-        self.check_password = check_password
-        self.events = events
-        self.database = engine if isinstance(engine, Database) else Database(engine, timeout, pool_size)
         self.extra = tuple(name for name in table.c.keys() if name not in _OURS and name != username)
         for name in self.extra:
             if hasattr(User('', ''), name):
@@ -93,32 +91,18 @@ class DjangoUsers:
         self._permissions: Any = permissions_of(table) if permissions is True else permissions
         self._by_id = select(table).where(table.c.id == bindparam('this'))
         self._by_name = select(table).where(table.c[username] == bindparam('this'))
-        kind: Any = table.c.id.type
-        self._bits = 0
-        if isinstance(kind, Integer):
-            self._bits = 63 if isinstance(kind, BigInteger) else 15 if isinstance(kind, SmallInteger) else 31
-        self._is_uuid = isinstance(kind, Uuid)
-        if self._is_uuid and kind.as_uuid:
-            raise ValueError('the id of a user is a str or an int: for a UUID give the column Uuid(as_uuid=False)')
-
-    async def close(self) -> None:
-        """Close the connections of this event loop, but not those of an engine that was given."""
-        await self.database.close()
+        self._ids = Ids(table.c.id)
 
     # --- who is there -----------------------------------------------------------------------------
 
     async def get_by_id(self, user_id: 'str | int') -> 'User | None':
         """Return the user with that id, or ``None``."""
-        return await self._one(self._by_id, user_id) if self._is_id(user_id) else None
+        rows = await self.database.run((self._by_id, {'this': user_id})) if user_id in self._ids else ()
+        return await self._loaded(rows[0]) if rows else None
 
     async def get_by_name(self, name: str) -> 'User | None':
         """Return the user with that name, or ``None``."""
-        return await self._one(self._by_name, normalized(name)) if is_text(name) else None
-
-    async def count(self) -> int:
-        """Return how many users there are."""
-        rows = await self.database.run((select(func.count()).select_from(self.table), {}))
-        return int(rows[0][0])
+        return await self._named(name) if is_text(name) else None
 
     async def list_users(self, after: str = '', limit: int = 100) -> 'list[User]':
         """Return users by name, without their permissions.
@@ -126,32 +110,13 @@ class DjangoUsers:
         :param after: the name of the last one that was listed before.
         :param limit: how many at most; no more than 1,000.
         """
+        if after and not is_text(after):
+            return []
         key = self.table.c[self.username]
         listed = select(self.table).order_by(key).limit(max(1, min(limit, MAX_LISTED)))
         if after:
             listed = listed.where(key > after)
         return [self._user_of(row) for row in await self.database.run((listed, {}))]
-
-    async def authenticate(self, name: str, password: str) -> 'User | None':
-        """Return the user whose name and password these are, or ``None``, after the same time.
-
-        A hash that is weaker than what the project makes is made anew, since the password is at hand. As in Django,
-        that ends the other sessions of the user.
-        """
-        user = await self.get_by_name(name)
-        hashed = _usable(user) if user is not None and user.is_active else None
-        if not await self._is_right(password, hashed) or user is None or hashed is None:
-            return None
-        hashed = await self._improved(user, hashed, password)
-        # A hash takes long: the account may be shut since, or its password be another one.
-        fresh = await self._open(user.id)
-        if fresh is None or _same(fresh.password_hash, hashed):
-            return fresh
-        hashed = _usable(fresh)  # another login was quicker to make it anew, perhaps
-        if not await self._is_right(password, hashed):
-            return None
-        fresh = await self._open(user.id)
-        return fresh if fresh is not None and _same(fresh.password_hash, hashed) else None
 
     # --- changes ----------------------------------------------------------------------------------
 
@@ -162,20 +127,25 @@ class DjangoUsers:
         :param scopes: of ``'staff'`` and ``'superuser'``.
         :param extra: values of other columns, such as ``email``.
         :raises ValueError: when the name is taken or not one that Django takes; when the password is too long or not
-            good enough; when a text is too long for its column.
+            good enough; when a column cannot have its value, or needs one.
+        :raises RuntimeError: when the table has ids that only Django can make.
         """
-        name = self._checked_name(name)
         columns = self.table.c
-        values: 'dict[str, Any]' = dict.fromkeys(('first_name', 'last_name', 'email'), '')
-        values.update({**self._flags(scopes), **self._checked(extra), 'is_active': True, self.username: name})
-        values.setdefault('date_joined', time.time())
-        if values.get('email'):  # as Django's UserManager does
-            local, at, domain = values['email'].rpartition('@')
-            values['email'] = local + at + domain.lower()
+        name = self._checked_name(name)
+        values: 'dict[str, Any]' = {**dict.fromkeys(_EMPTY, ''), 'date_joined': time.time(), **extra}
+        values = {field: values[field] for field in values if field in extra or field in self.extra}
+        if values.get('email'):
+            values['email'] = _address(values['email'])
+        values = {**self._checked(values), **self._flags(scopes), 'is_active': True, self.username: name}
+        for field in self.extra:
+            if values.get(field) is None and is_demanded(columns[field]):  # or the database may log the row
+                raise ValueError(f'a new user needs a value for {field}')
+        if self._ids.is_uuid:
+            values['id'] = _new_uuid()
+        elif is_demanded(columns.id):
+            raise RuntimeError(f'the ids of the table {self.table.name} are for Django to make')
         hashed = _unusable() if password is None else await self._hash_of(password, name)
         values['password'] = hashed
-        if self._is_uuid:
-            values['id'] = _new_uuid()
         values = {field: values[field] for field in values if field in columns}
         try:
             rows = await self.database.run((insert(self.table).values(values).returning(*columns), {}))
@@ -184,27 +154,6 @@ class DjangoUsers:
             user = await self._taken(name, hashed)
         self._tell('user_created', user)
         return user
-
-    async def set_password(self, user: User, password: str) -> None:
-        """Give the user another password, which ends the sessions that the old one opened, Django's too.
-
-        :raises ValueError: when it is too long or not good enough; when the user is not there any more.
-        """
-        await self._set(user, {'password': await self._hash_of(password, user.name)}, 'password_changed')
-
-    async def change_password(self, user: User, current: str, new: str) -> bool:
-        """Do the same for a user who knows the current password (ASVS 6.2.3), and tell whether that was the right one.
-
-        Ask a :class:`dotlatch.throttle.Throttle` first: each call is a guess.
-
-        :raises ValueError: as :meth:`set_password` does, once the current password was right.
-        """
-        fresh = await self._open(user.id)
-        verified = _usable(fresh) if fresh is not None else None
-        if not await self._is_right(current, verified) or fresh is None or verified is None:
-            return False
-        hashed = await self._hash_of(new, fresh.name)
-        return await self._change(user, {'password': hashed}, 'password_changed', verified)
 
     async def rename(self, user: User, name: str) -> None:
         """Give the user another name. The id stays, and so do the sessions.
@@ -240,7 +189,7 @@ class DjangoUsers:
         await self._set(user, {'is_active': True}, 'user_enabled')
 
     async def note_login(self, user_id: 'str | int') -> None:
-        """Keep when the user has logged in last. DjangoSessions does so at each login."""
+        """Keep when the user has logged in last. DjangoSessions does so at each login, DjangoCookies does not."""
         table = self.table
         statement = update(table).where(table.c.id == user_id).values(last_login=time.time())
         await self.database.run((statement, {}))
@@ -251,24 +200,27 @@ class DjangoUsers:
         """Return the id that a session of Django's says; ``None`` for none."""
         if not isinstance(text, str):
             return None
-        if not self._bits:
-            return text if self._is_id(text) else None
+        if not self._ids.bits:
+            return text if text in self._ids else None
         number = int(text) if text.isascii() and text.isdigit() and len(text) < 20 else -1
-        return number if self._is_id(number) and str(number) == text else None
-
-    def _is_id(self, value: object) -> bool:
-        """Tell whether the table could hold such an id: for others some databases have an error, not an answer."""
-        if self._bits:
-            return type(value) is int and 0 <= value < 1 << self._bits
-        return is_text(value) and (not self._is_uuid or _UUID.fullmatch(str(value)) is not None)
+        return number if number in self._ids and str(number) == text else None
 
     # --- statements -------------------------------------------------------------------------------
 
-    async def _one(self, statement: Any, this: 'str | int') -> 'User | None':
-        rows = await self.database.run((statement, {'this': this}))
-        if not rows:
+    async def _named(self, name: str, is_alike: bool = False) -> 'User | None':
+        """Return the one user who has that name.
+
+        :param is_alike: ``True`` for a user, too, whom a collation finds by names that look otherwise: each is a new
+            one to a throttle, so nobody logs in by them.
+        """
+        rows = await self.database.run((self._by_name, {'this': normalized(name)}))
+        if len(rows) != 1:  # a model need not have them unique
             return None
-        user: Any = self._user_of(rows[0])
+        user = await self._loaded(rows[0])
+        return user if is_alike or alike(user.name) == alike(name) else None
+
+    async def _loaded(self, row: Any) -> User:
+        user: Any = self._user_of(row)
         if self._permissions is not False and user.is_active:
             who = {'this': user.id, 'is_superuser': user.is_superuser}
             for row in await self.database.run((self._permissions, who)):
@@ -276,15 +228,11 @@ class DjangoUsers:
                     user.scopes.append(row.scope)
         return user  # type: ignore[no-any-return]  # Any, for what User has not
 
-    async def _open(self, user_id: 'str | int') -> 'User | None':
-        user = await self.get_by_id(user_id)
-        return user if user is not None and user.is_active else None
-
     def _user_of(self, row: 'Iterable[Any]') -> User:
         """Return the user that a row is; StoreUnavailable for a row that is none, so that nobody is let in by it."""
         fields = dict(zip(self._names, row))
         user_id, name, hashed = fields.pop('id'), fields.pop(self.username), fields.pop('password')
-        if not self._is_id(user_id) or not is_text(name) or type(hashed) is not str:
+        if user_id not in self._ids or not is_text(name) or type(hashed) is not str:
             raise StoreUnavailable('the row of a user is damaged')  # and not what it holds
         is_active = fields.pop('is_active', True) is True
         for flag in FLAGS:
@@ -297,7 +245,11 @@ class DjangoUsers:
 
     async def _set(self, user: User, fields: 'dict[str, Any]', event: str) -> None:
         if not await self._change(user, fields, event):
-            raise ValueError('that user is not there any more')
+            raise gone()
+
+    async def _keep_hash(self, user: User, hashed: str, password: 'str | None', verified: 'str | None' = None,
+                         event: str = '') -> bool:
+        return await self._change(user, {'password': hashed}, event, verified)
 
     async def _change(self, user: User, fields: 'dict[str, Any]', event: str = '',
                       verified: 'str | None' = None) -> bool:
@@ -326,17 +278,17 @@ class DjangoUsers:
         if fresh is not None:
             user.__dict__.update(fresh.__dict__)
         # The connection may have broken once the change was made, and the second attempt found it there.
-        done = bool(rows) or (event == 'password_changed' and _same(user.password_hash, fields['password']))
+        done = bool(rows) or (event == 'password_changed' and same(user.password_hash, fields['password']))
         if done and event:
             self._tell(event, user)
         return done
 
     async def _taken(self, name: str, hashed: str) -> User:
         """Return the user who is there already, if it is the one that was to be made."""
-        there = await self.get_by_name(name)
+        there = await self._named(name, is_alike=True)
         if there is None:
             raise RuntimeError('the table does not take that user: a constraint of yours is against it')
-        if not _same(there.password_hash, hashed):  # otherwise the connection broke, and it was us
+        if not same(there.password_hash, hashed):  # otherwise the connection broke, and it was us
             raise ValueError('that name is taken')
         return there
 
@@ -347,22 +299,19 @@ class DjangoUsers:
         if self.username == 'username':
             if not is_text(name) or not _USERNAME.fullmatch(name):
                 raise ValueError('a user name is made of letters, digits and @ . + - _')
-        elif not is_text(name) or len(name) < 65:  # a column of the project's own
-            check_name(name)
-        self._fitting(self.username, name)
+        else:  # a column of the project's own
+            check_name(name, _LONGEST)
+        if self.username == 'email':
+            name = _address(name)
+        check_value(self.table.c[self.username], name)
         return name
 
     def _checked(self, fields: 'dict[str, Any]') -> 'dict[str, Any]':
         for field in fields:
             if field not in self.extra:
                 raise ValueError(f'{field} is no column that is written like this')
-        return {field: self._fitting(field, fields[field]) for field in fields}
-
-    def _fitting(self, field: str, value: Any) -> Any:
-        longest = getattr(self.table.c[field].type, 'length', None)
-        if longest and isinstance(value, str) and (len(value) > longest or '\0' in value):
-            raise ValueError(f'the column {field} has room for {longest} characters, none of them a NUL')
-        return value
+            check_value(self.table.c[field], fields[field])
+        return fields
 
     def _flags(self, scopes: Any) -> 'dict[str, bool]':
         wanted = checked_scopes(scopes)
@@ -371,34 +320,17 @@ class DjangoUsers:
                 raise ValueError(f'{scope} is not staff or superuser: what else a user may do is said in Django')
         return {'is_' + flag: flag in wanted for flag in FLAGS if 'is_' + flag in self.table.c}
 
-    async def _is_right(self, password: str, hashed: 'str | None') -> bool:
-        """Tell whether a password is the one. Where there is no hash it takes as long as where there is."""
-        if hashed is None:
-            await passwords.verify_password(password, self.hasher.decoy())
-            return False
-        return await passwords.verify_password(password, hashed)
-
-    async def _hash_of(self, password: str, name: str) -> str:
-        """Return the hash of a new password, once it is good enough."""
-        if self.check_password is not None and await call(self.check_password, password, (name,)) is False:
-            raise ValueError('that password is not good enough')
+    async def _make_hash(self, password: str) -> str:
         return await self.hasher.make(password)
 
-    async def _improved(self, user: User, hashed: str, password: str) -> str:
-        """Return the hash that is kept now: a better one, when it was weak."""
-        if not self.hasher.is_weak(hashed):
-            return hashed
-        better = await self.hasher.make(password)
-        try:
-            kept = await self._change(user, {'password': better}, verified=hashed)
-        except OSError:  # a database that is read-only keeps nobody out
-            warn_once('a better password hash could not be kept')
-            kept = False
-        return better if kept else hashed
+    def _is_weak(self, hashed: str) -> bool:
+        return self.hasher.is_weak(hashed)
 
-    def _tell(self, event: str, user: User) -> None:
-        if self.events is not None:
-            self.events.emit(event, user=user.id, name=user.name)
+    def _iterations(self) -> int:
+        return getattr(self.hasher, 'iterations', 0)
+
+    def _decoy(self) -> str:
+        return self.hasher.decoy()
 
 
 def normalized(name: str) -> str:
@@ -406,9 +338,10 @@ def normalized(name: str) -> str:
     return unicodedata.normalize('NFKC', name)
 
 
-def _usable(user: User) -> 'str | None':
-    hashed = user.password_hash
-    return hashed if hashed and not hashed.startswith(_UNUSABLE) else None
+def _address(email: Any) -> Any:
+    """Return an address as Django's managers write it."""
+    local, at, domain = email.rpartition('@') if isinstance(email, str) else (email, '', '')
+    return local + at + domain.lower() if at else email
 
 
 def _unusable() -> str:
@@ -422,7 +355,3 @@ def _new_uuid() -> str:
     octets[8] = octets[8] & 0x3f | 0x80
     digits = octets.hex()
     return '-'.join([digits[:8], digits[8:12], digits[12:16], digits[16:20], digits[20:]])
-
-
-def _same(hashed: 'str | None', other: 'str | None') -> bool:
-    return compare_digest((hashed or '').encode(), (other or '').encode())

@@ -66,7 +66,7 @@ class KeySet:
     :param timeout: seconds to connect, and again to answer.
     :param allow_http: take an ``http://`` address too, for an issuer on this machine.
     :param fetch: another function that takes address and timeout and returns the bytes, or raises anything.
-    :raises ValueError: for an address that is not https.
+    :raises ValueError: for an address that is not https, or has a password in it.
     """
     def __init__(self, url: str, lifetime: int = 600, max_age: int = 24 * 3600, pause: int = 60,
                  timeout: float = TIMEOUT, allow_http: bool = False,
@@ -74,6 +74,8 @@ class KeySet:
         parts = urlsplit(url)
         if parts.scheme not in (('https', 'http') if allow_http else ('https',)) or not parts.hostname:
             raise ValueError('keys come over https: who can change them on the way can be anybody')
+        if '@' in parts.netloc or parts.port == 0:  # a password would be sent to nobody, and be in the log
+            raise ValueError('the address of a key set is one that anybody may know, without a password')
         self.url = url
         self.lifetime = lifetime
         self.max_age = max_age
@@ -250,8 +252,8 @@ class Issuer:
     """
     def __init__(self, issuer: str, audience: str, keys: Any, algorithms: 'Sequence[str]' = ('RS256',),
                  typ: 'str | None' = None, leeway: int = 60) -> None:
-        if not issuer or not audience:
-            raise ValueError('name the issuer and the audience: without them, tokens for others would pass')
+        if not all(isinstance(name, str) and name for name in (issuer, audience)):
+            raise ValueError('name the issuer and the audience, one each: without them, tokens for others would pass')
         if isinstance(algorithms, str) or not algorithms or not set(algorithms) <= set(_KINDS):
             raise ValueError('the algorithms are a list of ' + ', '.join(_KINDS))
         self.issuer = issuer

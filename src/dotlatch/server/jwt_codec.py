@@ -18,11 +18,12 @@ import jwt
 from ..portable import warn_once
 from ..session import _SHORT_KEY
 from ..signed import TYP
-from ..tokens import MAX_TOKEN, ExpiredToken, InvalidSignature, InvalidToken, make_keys
+from ..tokens import MAX_TOKEN, ExpiredToken, InvalidSignature, InvalidToken, TokenError, make_keys
 
 _MEMBERS = {'alg', 'typ', 'kid'}  # of the header: no other says anything that we would follow (RFC 8725 section 3.10)
 # What began a moment ago by another machine's clock has begun: lifetime.py says what is too far ahead.
 _OPTIONS: Any = {'require': ['exp', 'jti'], 'verify_iat': False}
+_JWT = jwt.PyJWT()
 
 
 class JWTCodec:
@@ -33,7 +34,8 @@ class JWTCodec:
         without it sessions can be read and not made.
     :param verify_with: the public keys, newest first; sessions that another than the first has signed are signed anew.
         For an HS algorithm the secrets, of which ``sign_with`` is the first unless given.
-    :raises ValueError: for an algorithm that PyJWT does not have here, ``'none'``, or no key or an empty one.
+    :raises ValueError: for an algorithm that PyJWT does not have here, ``'none'``; for no key, one of another kind, or
+        one that signs what none of the others verifies.
     """
     def __init__(self, algorithm: str, sign_with: Any = None, verify_with: 'Sequence[Any]' = ()) -> None:
         if algorithm == 'none' or algorithm not in jwt.PyJWS().get_algorithms():
@@ -41,7 +43,6 @@ class JWTCodec:
         if isinstance(verify_with, (str, bytes)):
             raise ValueError('verify_with is a list of keys, newest first')
         self.algorithm = algorithm
-        self._signing_key = sign_with
         self._keys = list(verify_with)
         if self._keys and algorithm.startswith('HS') and sign_with is not None and sign_with not in self._keys:
             raise ValueError('the secret that signs has to be among those that verify')
@@ -51,6 +52,22 @@ class JWTCodec:
             raise ValueError('give the keys that verify, in a list, newest first')
         if algorithm.startswith('HS') and min(key.size for key in make_keys(self._keys)) < 32:
             warn_once(_SHORT_KEY)
+        prepare = jwt.PyJWS().get_algorithm_by_name(algorithm).prepare_key
+        try:
+            self._keys = [prepare(key) for key in self._keys]  # once, and not for each request
+            self._signing_key = None if sign_with is None else prepare(sign_with)
+            is_read = sign_with is None or self._reads(self.encode({'exp': 1 << 33, 'jti': ''}))
+        except (jwt.PyJWTError, ValueError, TypeError, AttributeError):
+            raise ValueError(f'a key is none of {algorithm}') from None
+        if not is_read:
+            raise ValueError('what is signed here could not be read here: sign_with has its public key in verify_with')
+
+    def _reads(self, token: str) -> bool:
+        try:
+            self.decode(token)
+        except TokenError:
+            return False
+        return True
 
     def encode(self, claims: 'dict[str, Any]') -> str:
         """Return a token that carries the claims; RuntimeError where there is no key that signs."""
@@ -74,13 +91,15 @@ class JWTCodec:
         raise InvalidSignature('signed with none of the keys')
 
     def _decode(self, token: str, key: Any) -> 'dict[str, Any]':
-        found = jwt.decode_complete(token, key, algorithms=[self.algorithm], options=_OPTIONS)
+        found = _JWT.decode_complete(token, key, algorithms=[self.algorithm], options=_OPTIONS)
         header = found['header']
         if header.get('typ') != TYP or not _MEMBERS.issuperset(header):
             raise InvalidToken('for another purpose')
         claims: 'dict[str, Any]' = found['payload']
         if not all(type(claims.get(name, 0)) is int for name in ('exp', 'iat', 'seen')):
             raise InvalidToken('a time is not a number of seconds')
+        if type(claims['jti']) is not str:
+            raise InvalidToken('its id is not text')
         return claims
 
     def is_current(self, token: str) -> bool:

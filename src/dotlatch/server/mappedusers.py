@@ -35,7 +35,7 @@ class InstanceColumns(UserColumns):
         if isinstance(source, Table):
             raise ValueError('a table has no instances: give the mapped class')
         super().__init__(source, names, extra)
-        self.read = (source,)
+        self.read = (source, self.is_active)
         self._mapper: Any = inspect(source)
         self._attributes = {field: self._attribute(field) for field in self._fields}
         if 'scopes' in self and not self._is_list:
@@ -44,8 +44,10 @@ class InstanceColumns(UserColumns):
 
     def user_of(self, row: Any) -> Any:
         """Return the instance; StoreUnavailable when it is damaged."""
-        self.check({field: getattr(row, field) for field in self._fields})
-        return row
+        instance, is_active, *_ = row
+        set_committed_value(instance, self._attributes['is_active'], is_active)
+        self.check({field: getattr(instance, field) for field in self._fields})
+        return instance
 
     def renew(self, user: Any, row: 'Iterable[Any]') -> None:
         """Have in a user what a change has returned."""
@@ -67,6 +69,8 @@ class InstanceColumns(UserColumns):
         if found is None or found.columns[0] is not self._of[field]:
             owner = self._mapper.get_property_by_column(self._of[field]).key
             raise ValueError(f"an instance is asked for its {field}: give the class {field} = synonym('{owner}')")
+        if found.deferred:
+            raise ValueError(f'{name} is deferred, and an instance has what is loaded with it: leave that out')
         return str(name)
 
     def _check_repr(self) -> None:

@@ -62,7 +62,7 @@ class SQLAlchemyStore:
                  pool_size: int = POOL_SIZE, max_record: int = records.MAX_RECORD) -> None:
         self.table = table
         self.max_record = max_record
-        self.database = engine if isinstance(engine, Database) else Database(engine, timeout, pool_size)
+        self.database = Database.of(engine, timeout, pool_size)
         self._prepare(table)
 
     def _prepare(self, table: Table) -> None:
@@ -116,10 +116,12 @@ class SQLAlchemyStore:
             return False
         return True
 
-    async def delete(self, session_id: str) -> None:
-        """End a session. It is no error when it is not there."""
-        if is_session_id(session_id):
-            await self.database.run((self._delete, {'this': session_id}))
+    async def delete(self, session_id: str) -> bool:
+        """End a session, and tell whether it was there: of two that end the same, one is told so."""
+        if not is_session_id(session_id):
+            return False
+        count: int = await self.database.run((self._delete, {'this': session_id}))
+        return count == 1
 
     async def delete_user(self, user: 'str | int', keep: 'str | None' = None) -> int:
         """End all sessions of a user.

@@ -28,7 +28,6 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
-    and_,
     bindparam,
     delete,
     func,
@@ -96,7 +95,7 @@ class SQLAlchemyKeys:
         self.prefix = prefix
         self.max_per_user = max_per_user
         self.events = events
-        self.database = engine if isinstance(engine, Database) else Database(engine, timeout, pool_size)
+        self.database = Database.of(engine, timeout, pool_size)
         self._prepare(table)
 
     def _prepare(self, table: Table) -> None:
@@ -139,7 +138,8 @@ class SQLAlchemyKeys:
         name, key_id = self.table.c.name, self.table.c.id
         listed = self._all.order_by(name, key_id).limit(max(1, min(limit, MAX_LISTED)))
         if after is not None:
-            listed = listed.where(or_(name > after.name, and_(name == after.name, key_id > after.id)))
+            # The first condition says less than the second, and so much that an index finds the place.
+            listed = listed.where(name >= after.name, or_(name > after.name, key_id > after.id))
         return [_key_of(row) for row in await self.database.run((listed, {}))]
 
     async def of_user(self, user: Any) -> 'list[APIKey]':

@@ -1,7 +1,7 @@
 """Users in a database: PostgreSQL or SQLite, through SQLAlchemy 2.
 
-Needs users.py, passwords.py, names.py, userfactor.py and portable.py, database.py, usertable.py, errors.py and
-waiting.py of this folder, mappedusers.py for users who are instances of a mapped class, and
+Needs users.py, passwords.py, names.py, userfactor.py and portable.py, tableusers.py, database.py, usertable.py,
+errors.py and waiting.py of this folder, mappedusers.py for users who are instances of a mapped class, and
 ``pip install dotlatch[sqlalchemy]``::
 
     from dotlatch.login import Login
@@ -25,15 +25,14 @@ from typing import Any
 from sqlalchemy import ColumnElement, MetaData, bindparam, delete, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
-from .. import passwords, userfactor
+from .. import userfactor
 from ..names import check_name, folded
-from ..portable import call, compare_digest, warn_once
 from ..users import User, checked_scopes
 from .database import POOL_SIZE, Database, Source
+from .tableusers import MAX_LISTED, TableUsers, gone, same
 from .usertable import UserColumns, UserTable, is_text, users_table
 from .waiting import TIMEOUT
 
-MAX_LISTED = 1000  # users that one call lists
 _ATTEMPTS = 4      # at a change that others are quicker to make
 
 metadata = MetaData()
@@ -42,7 +41,7 @@ users = users_table(metadata)
 Condition = ColumnElement[bool]
 
 
-class SQLAlchemyUsers:
+class SQLAlchemyUsers(TableUsers):
     """Users that several processes share, in a table.
 
     Each method raises :class:`dotlatch.server.errors.StoreUnavailable`, an OSError, when the database cannot be asked
@@ -65,37 +64,26 @@ class SQLAlchemyUsers:
         self.columns = of = _columns(table, columns, extra, instances)
         if digest is not None and 'digest_ha1' not in of:
             raise ValueError('digest needs a column digest_ha1')
-        self.table = of.table
-        self.check_password = check_password
-        self.events = events
+        super().__init__(engine, of.table, timeout, pool_size, check_password, events)
         self.digest = digest
-        self.database = engine if isinstance(engine, Database) else Database(engine, timeout, pool_size)
         self._ask = self.database.load if instances else self.database.run
         self._by_id = select(*of.read).where(of['id'] == bindparam('this'))
-        self._by_name = select(*of.read).where(of['name_key'] == bindparam('this'))
+        self._by_name = select(*of.read, of['name_key']).where(of['name_key'] == bindparam('this'))
 
     async def create_all(self) -> None:
         """Make the table and its indexes unless they are there. Several processes may do it at once."""
         await self.database.create(self.table)
 
-    async def close(self) -> None:
-        """Close the connections of this event loop, but not those of an engine that was given."""
-        await self.database.close()
-
     # --- who is there -----------------------------------------------------------------------------
 
     async def get_by_id(self, user_id: 'str | int') -> 'User | None':
         """Return the user with that id, or ``None``."""
-        return await self._one(self._by_id, user_id) if self.columns.is_id(user_id) else None
+        rows = await self._ask((self._by_id, {'this': user_id})) if self.columns.is_id(user_id) else ()
+        return self.columns.user_of(rows[0]) if rows else None
 
     async def get_by_name(self, name: str) -> 'User | None':
         """Return the user with that name, or ``None``."""
-        return await self._one(self._by_name, folded(name)) if is_text(name) else None
-
-    async def count(self) -> int:
-        """Return how many users there are."""
-        rows = await self.database.run((select(func.count()).select_from(self.table), {}))
-        return int(rows[0][0])
+        return await self._named(name) if is_text(name) else None
 
     async def list_users(self, after: str = '', limit: int = 100) -> 'list[User]':
         """Return users by name.
@@ -111,26 +99,6 @@ class SQLAlchemyUsers:
             listed = listed.where(key > folded(after))
         return [self.columns.user_of(row) for row in await self._ask((listed, {}))]
 
-    async def authenticate(self, name: str, password: str) -> 'User | None':
-        """Return the user whose name and password these are, or ``None``, after the same time.
-
-        A hash below today's cost is made anew, since the password is at hand.
-        """
-        user = await self.get_by_name(name)
-        hashed = user.password_hash if user is not None and user.is_active else None
-        if not await passwords.verify_password(password, hashed) or user is None or hashed is None:
-            return None
-        hashed = await self._improved(user, hashed, password)
-        # A hash takes long: the account may be shut since, or its password be another one.
-        fresh = await self._open(user.id)
-        if fresh is None or _same(fresh.password_hash, hashed):
-            return fresh
-        hashed = fresh.password_hash  # another login was quicker to make it anew, perhaps
-        if hashed is None or not await passwords.verify_password(password, hashed):
-            return None
-        fresh = await self._open(user.id)
-        return fresh if fresh is not None and _same(fresh.password_hash, hashed) else None
-
     # --- changes ----------------------------------------------------------------------------------
 
     async def create(self, name: str, password: str, scopes: Any = (), **extra: Any) -> User:
@@ -138,7 +106,8 @@ class SQLAlchemyUsers:
 
         :param extra: values of the columns that ``extra`` has named.
         :raises ValueError: when the name is taken, empty, longer than 64 characters or has control characters; when
-            the password is too long or not good enough; when the scopes are no strings.
+            the password is too long or not good enough; when the scopes are no strings; for an extra value that its
+            column does not take.
         """
         check_name(name)
         scopes = checked_scopes(scopes)
@@ -155,29 +124,6 @@ class SQLAlchemyUsers:
         user = await self._inserted(fields)
         self._tell('user_created', user)
         return user
-
-    async def set_password(self, user: User, password: str) -> None:
-        """Give the user another password, which ends the sessions that the old one opened.
-
-        :raises ValueError: when it is too long or not good enough; when the user is not there any more.
-        """
-        hashed = await self._hash_of(password, user.name)
-        if not await self._keep_hash(user, hashed, password, event='password_changed'):
-            raise _gone()
-
-    async def change_password(self, user: User, current: str, new: str) -> bool:
-        """Do the same for a user who knows the current password (ASVS 6.2.3), and tell whether that was the right one.
-
-        Ask a :class:`dotlatch.throttle.Throttle` first: each call is a guess.
-
-        :raises ValueError: as :meth:`set_password` does, once the current password was right.
-        """
-        fresh = await self._open(user.id)
-        verified = fresh.password_hash if fresh is not None else None
-        if not await passwords.verify_password(current, verified) or fresh is None or verified is None:
-            return False
-        hashed = await self._hash_of(new, fresh.name)
-        return await self._keep_hash(user, hashed, new, verified, 'password_changed')
 
     async def rename(self, user: User, name: str) -> None:
         """Give the user another name. The id stays, and so do the sessions.
@@ -240,25 +186,25 @@ class SQLAlchemyUsers:
         if totp is None:
             return False
         last = func.coalesce(self.columns['totp_step'], 0)
-        return await self._change(user, {'totp_step': step}, self._is_active(), last < step,
+        return await self._change(user, {'totp_step': step}, self.columns.is_active, last < step,
                                   self.columns.equals('totp', totp))
 
     async def swap_recovery(self, user: User, before: 'str | None', after: str) -> bool:
         """Keep another text of recovery codes; ``False`` when what is kept is not ``before`` any more."""
         userfactor.check(None, 0, after)
         kept: 'ColumnElement[str]' = func.coalesce(self.columns['recovery'], '')
-        return await self._change(user, {'recovery': after}, self._is_active(), kept == (before or ''),
+        return await self._change(user, {'recovery': after}, self.columns.is_active, kept == (before or ''),
                                   self.columns['totp'].is_not(None))
 
     # --- statements -------------------------------------------------------------------------------
 
-    async def _one(self, statement: Any, this: 'str | int') -> 'User | None':
-        rows = await self._ask((statement, {'this': this}))
-        return self.columns.user_of(rows[0]) if rows else None
-
-    async def _open(self, user_id: 'str | int') -> 'User | None':
-        user = await self.get_by_id(user_id)
-        return user if user is not None and user.is_active else None
+    async def _named(self, name: str, is_alike: bool = False) -> 'User | None':
+        rows = await self._ask((self._by_name, {'this': folded(name)}))
+        # By a collation of its own, a column has a user found by many names, and each is a new one to a throttle.
+        if not rows or not (is_alike or rows[0][-1].rstrip(' ') == folded(name)):
+            return None
+        user: User = self.columns.user_of(rows[0])
+        return user
 
     async def _inserted(self, fields: 'dict[str, Any]') -> User:
         statement = insert(self.table).values(self.columns.values(fields)).returning(*self.columns.selected)
@@ -269,10 +215,10 @@ class SQLAlchemyUsers:
         user = await self._made(rows[0]) if rows else None
         if user is not None:
             return user
-        there = await self.get_by_name(fields['name'])
+        there = await self._named(fields['name'], is_alike=True)
         if there is None:
             raise RuntimeError('the table does not take that user: a constraint of yours is against it')
-        if _same(there.password_hash, fields['password_hash']):  # perhaps the connection broke, and it was us
+        if same(there.password_hash, fields['password_hash']):  # perhaps the connection broke, and it was us
             return there
         raise ValueError('that name is taken')
 
@@ -286,7 +232,7 @@ class SQLAlchemyUsers:
     async def _set(self, user: User, fields: 'dict[str, Any]', event: str, end_sessions: bool = False) -> None:
         """Change what may be changed whatever it was before."""
         if not await self._change(user, fields, event=event, end_sessions=end_sessions):
-            raise _gone()
+            raise gone()
 
     async def _keep_hash(self, user: User, hashed: str, password: 'str | None', verified: 'str | None' = None,
                          event: str = '') -> bool:
@@ -294,7 +240,7 @@ class SQLAlchemyUsers:
 
         :param password: of which ``digest_ha1`` is made too.
         """
-        only = [] if verified is None else [self._is_active(), self.columns.equals('password_hash', verified)]
+        only = [] if verified is None else [self.columns.is_active, self.columns.equals('password_hash', verified)]
         for _ in range(_ATTEMPTS):
             where = list(only)
             fields: 'dict[str, Any]' = {'password_hash': hashed}
@@ -304,26 +250,12 @@ class SQLAlchemyUsers:
             name = user.name
             if await self._change(user, fields, *where, event=event):
                 return True
-            if event and _same(user.password_hash, hashed):  # the connection broke, and it was us
+            if event and same(user.password_hash, hashed):  # the connection broke, and it was us
                 self._tell(event, user)
                 return True
             if user.name == name:  # it was not the name that did not fit
                 return False
         return False
-
-    async def _improved(self, user: User, hashed: str, password: str) -> str:
-        """Return the hash that is kept now: a better one, when it was weak."""
-        is_weak = passwords.needs_rehash(hashed)
-        has_no_digest = self.digest is not None and user.digest_ha1 is None
-        if not (is_weak or has_no_digest):
-            return hashed
-        better = await passwords.hash_password(password) if is_weak else hashed
-        try:
-            kept = await self._keep_hash(user, better, password if has_no_digest else None, hashed)
-        except OSError:  # a database that is read-only keeps nobody out
-            warn_once('a better password hash could not be kept')
-            kept = False
-        return better if kept else hashed
 
     async def _change(self, user: User, fields: 'dict[str, Any]', *where: Condition, event: str = '',
                       end_sessions: bool = False) -> bool:
@@ -352,21 +284,11 @@ class SQLAlchemyUsers:
             self._tell(event, user)
         return bool(rows)
 
-    def _is_active(self) -> Condition:
-        return self.columns['is_active'].is_(True)
-
-    async def _hash_of(self, password: str, name: str) -> str:
-        """Return the hash of a new password, once it is good enough."""
-        if self.check_password is not None and await call(self.check_password, password, (name,)) is False:
-            raise ValueError('that password is not good enough')
-        return await passwords.hash_password(password)
+    def _wants_password(self, user: User) -> bool:
+        return self.digest is not None and user.digest_ha1 is None
 
     def _digest_of(self, password: str, name: str) -> 'str | None':
         return self.digest.make_ha1(name, password) if self.digest is not None else None
-
-    def _tell(self, event: str, user: User) -> None:
-        if self.events is not None:
-            self.events.emit(event, user=user.id, name=user.name)
 
 
 def _columns(table: UserTable, names: 'Mapping[str, str] | None', extra: 'Iterable[str]',
@@ -375,11 +297,3 @@ def _columns(table: UserTable, names: 'Mapping[str, str] | None', extra: 'Iterab
         return UserColumns(table, names, extra)
     from .mappedusers import InstanceColumns
     return InstanceColumns(table, names, extra)
-
-
-def _gone() -> ValueError:
-    return ValueError('that user is not there any more')
-
-
-def _same(hashed: 'str | None', other: 'str | None') -> bool:
-    return compare_digest((hashed or '').encode(), (other or '').encode())

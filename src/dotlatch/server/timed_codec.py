@@ -75,7 +75,8 @@ class TimedCodec:
             # Of what is signed: the signature itself has several spellings, and a copy with another one is the same.
             digest = hashlib.sha256(b'%s.%d' % (coded, began)).digest()
             claims = {'jti': b64url_encode(digest[:16]), 'iat': began, 'exp': began + self.max_age}
-        if not isinstance(claims, dict) or not all(type(claims.get(name, 0)) is int for name in ('exp', 'iat', 'seen')):
+        if not (isinstance(claims, dict) and type(claims.get('jti')) is str
+                and all(type(claims.get(name, 0)) is int for name in ('exp', 'iat', 'seen'))):
             raise InvalidToken('not a session cookie')
         claims['data'] = content
         return claims

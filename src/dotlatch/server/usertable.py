@@ -6,6 +6,7 @@ Needs users.py, userfactor.py, strictjson.py and portable.py, errors.py of this 
     users_table(metadata)                              # a table with all that users have
     UserColumns(accounts, {'name': 'email'}, ('city',))   # a program's own table, or mapped class
 """
+import re
 from collections.abc import Iterable, Mapping
 from typing import Any, Union
 
@@ -16,6 +17,7 @@ from sqlalchemy import (
     Boolean,
     Column,
     ColumnElement,
+    Index,
     Integer,
     MetaData,
     PrimaryKeyConstraint,
@@ -25,6 +27,7 @@ from sqlalchemy import (
     Text,
     TypeDecorator,
     UniqueConstraint,
+    Uuid,
     inspect,
 )
 
@@ -36,6 +39,9 @@ from .errors import StoreUnavailable
 _NEEDED = ('id', 'name', 'name_key', 'password_hash', 'is_active', 'session_version')
 _FACTOR = ('totp', 'totp_step', 'recovery')  # all of them, or none
 _OPTIONAL = ('scopes', 'digest_ha1', *_FACTOR)
+_KINDS = ((str, ('name', 'name_key', 'password_hash', 'digest_ha1', 'totp', 'recovery')),
+          (int, ('session_version', 'totp_step')))
+_UUID = re.compile('[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}')  # another spelling would be another id of one user
 _LONGEST = 255  # characters of a name or id that is looked for
 
 UserTable = Union[Table, type]
@@ -70,8 +76,11 @@ class UserColumns:
         unknown = sorted(set(given) - {*_NEEDED, *_OPTIONAL})
         if unknown:
             raise ValueError(f'a user has no {unknown[0]}: give other columns as extra')
-        found: 'Any' = source.c if isinstance(source, Table) else inspect(source).columns
-        self.table: Table = source if isinstance(source, Table) else inspect(source).local_table
+        mapper: Any = None if isinstance(source, Table) else inspect(source)
+        if mapper is not None and mapper.single:
+            raise ValueError(f'{mapper.class_.__name__} has the table of another class, whose rows would be its users')
+        found: Any = source.c if isinstance(source, Table) else mapper.columns
+        self.table: Table = source if isinstance(source, Table) else mapper.local_table
         self._of: 'dict[str, Column[Any]]' = {}
         factor = _FACTOR if any(given.get(field, field) in found for field in _FACTOR) else ()
         for field in (*_NEEDED, *_OPTIONAL):
@@ -80,7 +89,7 @@ class UserColumns:
                 self._of[field] = found[name]
             elif field in _NEEDED or field in factor or field in given:
                 raise ValueError(f'the table has no column {name}, which holds the {field} of a user')
-        self.extra = tuple(extra)
+        self.extra = tuple(dict.fromkeys(extra))
         for field in self.extra:
             if field not in found or hasattr(User('', ''), field):
                 raise ValueError(f'{field} is no column of the table, or one that users have anyway')
@@ -91,10 +100,15 @@ class UserColumns:
         ours = list(self._of.values())
         others: 'list[Column[Any]]' = [column for column in self.table.c if not any(column is one for one in ours)]
         for column in others:
-            if _is_demanded(column):
+            if is_demanded(column):
                 raise ValueError(f'the column {column.name} may not be NULL: name it in extra, for create() to fill it')
         self._fields = tuple(field for field in self._of if field != 'name_key')
-        self.selected = tuple(self._of[field] for field in self._fields)
+        if len({id(self._of[field]) for field in self._fields}) < len(self._fields):
+            raise ValueError('two things that a user has are in one column')
+        # Asked of the database: in SQLite a Boolean column takes anything, and 'f' would be read as true.
+        self.is_active = self._of['is_active'].is_(True)
+        self.selected: 'tuple[ColumnElement[Any], ...]' = tuple(
+            self.is_active if field == 'is_active' else self._of[field] for field in self._fields)
         self.read: 'tuple[Any, ...]' = self.selected  # what is selected for user_of()
 
     def __contains__(self, field: str) -> bool:
@@ -126,7 +140,7 @@ class UserColumns:
     def new_id(self) -> 'str | None':
         """Return a new id, or ``None`` where the table or the database makes one."""
         column = self._of['id']
-        if self._bits or column.default is not None or column.server_default is not None:
+        if self._ids.bits or column.default is not None or column.server_default is not None:
             return None
         return b64url_encode(random_bytes(9))
 
@@ -137,14 +151,14 @@ class UserColumns:
             if field not in self.extra:
                 raise TypeError(f'{field} is not among the extra columns')
         for field in self.extra:
-            if given.get(field) is None and _is_demanded(self._of[field]):
+            if given.get(field) is None and is_demanded(self._of[field]):
                 raise TypeError(f'a new user needs a value for {field}')
+        for field in given:
+            check_value(self._of[field], given[field])
 
     def is_id(self, value: object) -> bool:
-        """Tell whether the table could hold such an id: for others some databases have an error, not an answer."""
-        if self._bits:
-            return type(value) is int and -1 << self._bits <= value < 1 << self._bits
-        return is_text(value)
+        """Tell whether the table could hold such an id."""
+        return value in self._ids
 
     def user_of(self, row: Any) -> Any:
         """Return the user that a row is; StoreUnavailable for a row that is none, so that nobody is let in by it."""
@@ -188,18 +202,40 @@ class UserColumns:
         return user
 
     def _check_types(self) -> None:
-        kind = _type_of(self._of['id'])
-        if _python_type(kind) not in (str, int):
-            raise ValueError('the id of a user is a str or an int: for a UUID give the column Uuid(as_uuid=False)')
-        self._bits = 0
-        if _python_type(kind) is int:
-            self._bits = 63 if isinstance(kind, BigInteger) else 15 if isinstance(kind, SmallInteger) else 31
+        self._ids = Ids(self._of['id'])
         if not isinstance(_type_of(self._of['is_active']), Boolean):
             raise ValueError('is_active is a Boolean column')
-        key = self._of['name_key']
-        if not _is_unique(self.table, key):
-            raise ValueError(f'the column {key.name} has to be unique: two users could have one name')
+        for wanted, fields in _KINDS:
+            for field in fields:
+                if field in self and _python_type(self._of[field].type) not in (wanted, object, None):  # or of its own
+                    raise ValueError(f'the {field} of a user is in a column of {wanted.__name__}')
+        for field in ('id', 'name_key'):
+            column = self._of[field]
+            if not _is_unique(self.table, column):
+                raise ValueError(f'the column {column.name} has to be unique: two users could have the same one')
         self._is_list = 'scopes' in self._of and isinstance(_type_of(self._of['scopes']), (JSON, ARRAY))
+
+
+class Ids:
+    """The ids that a column could hold: for others some databases have an error, not an answer.
+
+    ``bits`` are those of a number, or 0 for a text, and ``is_uuid`` says whether a text is a UUID.
+
+    :raises ValueError: for a column that holds neither.
+    """
+    def __init__(self, column: 'Column[Any]') -> None:
+        kind = _type_of(column)
+        if _python_type(kind) not in (str, int):
+            raise ValueError('the id of a user is a str or an int: for a UUID give the column Uuid(as_uuid=False)')
+        self.bits = 0
+        if _python_type(kind) is int:
+            self.bits = 63 if isinstance(kind, BigInteger) else 15 if isinstance(kind, SmallInteger) else 31
+        self.is_uuid = isinstance(kind, Uuid)
+
+    def __contains__(self, value: object) -> bool:
+        if self.bits:
+            return type(value) is int and -1 << self.bits <= value < 1 << self.bits
+        return is_text(value) and (not self.is_uuid or _UUID.fullmatch(str(value)) is not None)
 
 
 def is_text(value: object) -> bool:
@@ -211,6 +247,26 @@ def is_text(value: object) -> bool:
     except ValueError:
         return False
     return True
+
+
+def check_value(column: 'Column[Any]', value: Any) -> None:
+    """Raise ValueError for what a column cannot have: a database may write a row that it refuses to its log."""
+    if value is None:
+        if not column.nullable:
+            raise ValueError(f'the column {column.name} may not be NULL')
+        return
+    wanted = _python_type(column.type)
+    given = float if wanted is float and type(value) is int else type(value)
+    if wanted in (str, int, float, bool) and not (issubclass(given, wanted) and (given is bool) <= (wanted is bool)):
+        raise ValueError(f'the column {column.name} takes a {wanted.__name__}, not a {given.__name__}')
+    if isinstance(value, str):
+        longest = getattr(column.type, 'length', None) or len(value)
+        try:
+            utf8(value.encode())
+        except ValueError:
+            longest = -1
+        if len(value) > longest or '\0' in value:
+            raise ValueError(f'the column {column.name} has no room for that: it is too long, or not all of it is text')
 
 
 def _type_of(column: 'Column[Any]') -> Any:
@@ -225,7 +281,7 @@ def _python_type(kind: Any) -> Any:
         return None
 
 
-def _is_demanded(column: 'Column[Any]') -> bool:
+def is_demanded(column: 'Column[Any]') -> bool:
     """Tell whether a row has to bring a value."""
     is_counted = column.primary_key and _python_type(_type_of(column)) is int
     return not (column.nullable or is_counted or column.default is not None or column.server_default is not None)
@@ -237,5 +293,10 @@ def _is_unique(table: Table, column: 'Column[Any]') -> bool:
         return True
     kinds = (UniqueConstraint, PrimaryKeyConstraint)
     groups: 'list[list[Any]]' = [list(group.columns) for group in table.constraints if isinstance(group, kinds)]
-    groups.extend(list(index.expressions) for index in table.indexes if index.unique)
+    groups.extend(list(index.expressions) for index in table.indexes if index.unique and not _is_partial(index))
     return any(len(group) == 1 and group[0] is column for group in groups)
+
+
+def _is_partial(index: Index) -> bool:
+    """Tell whether it is an index of some rows alone, such as those that are not marked as removed."""
+    return any(option.endswith('_where') for option in index.dialect_kwargs)

@@ -66,4 +66,4 @@ def _given_hash(args: argparse.Namespace) -> str:
     if args.hash is not None:
         return str(args.hash)
     with open(args.hash_file, 'rb') as file:
-        return file.read(_HASH_FILE).decode(errors='replace').strip()
+        return file.read(_HASH_FILE).decode('utf-8-sig', 'replace').strip()

@@ -7,12 +7,17 @@
 import argparse
 import os
 import sys
+import traceback
 from collections.abc import Sequence
+from importlib import import_module
 from typing import Any, NoReturn
 
-from . import board, deploy, hashing, keys, sessions, users
 from .places import Visit
 from .talk import NO, TROUBLE, Answer, Refused, Trouble, plain
+
+# Which file of this folder has each command: what is not asked for is not loaded.
+_FILES = {'secret': 'hashing', 'hash': 'hashing', 'verify': 'hashing', 'user': 'users', 'sessions': 'sessions',
+          'keys': 'keys', 'deploy': 'deploy', 'board': 'board'}
 
 
 class Parser(argparse.ArgumentParser):
@@ -31,14 +36,14 @@ class Parser(argparse.ArgumentParser):
         super().error(message)
 
 
-def parser() -> Parser:
-    """Return what reads the arguments."""
+def parser(command: 'str | None' = None) -> Parser:
+    """Return what reads the arguments of one command, or of any."""
     top = Parser(prog='dotlatch', description='Keys, hashes, accounts, sessions and boards of a dotlatch app.',
                  epilog='Exit codes: 0 done, 1 no, 2 wrong usage or trouble, 3 no board that answers. Passwords are '
                         'typed or piped in.')
     commands = top.add_subparsers(metavar='COMMAND', dest='command', required=True)
-    for part in (hashing, users, sessions, keys, deploy, board):
-        part.add_to(commands)
+    for file in [_FILES[command]] if command in _FILES else dict.fromkeys(_FILES.values()):
+        import_module('.' + file, __package__).add_to(commands)
     return top
 
 
@@ -47,8 +52,9 @@ def main(argv: 'Sequence[str] | None' = None) -> int:
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, 'reconfigure'):
             stream.reconfigure(errors='backslashreplace')  # a name that this terminal has no letters for
-    reader = parser()
-    args, rest = reader.parse_known_args(argv)
+    given = sys.argv[1:] if argv is None else argv
+    reader = parser(given[0] if given else None)
+    args, rest = reader.parse_known_args(given)
     if hasattr(args, 'what'):  # deploy's, of which argparse takes no more after an option
         args.what = args.what + [word for word in rest if not word.startswith('-')]
         rest = [word for word in rest if word.startswith('-')]
@@ -72,10 +78,16 @@ def main(argv: 'Sequence[str] | None' = None) -> int:
         return _say(where + (error.strerror or str(error)), TROUBLE)
     except KeyboardInterrupt:
         return _say('stopped', 130)
+    except Exception:  # of an object of the app, say: Python would end with the code of a no
+        traceback.print_exc()
+        return TROUBLE
 
 
 def _say(message: object, code: int) -> int:
-    print('dotlatch: ' + plain(message), file=sys.stderr)
+    try:
+        sys.stderr.write(f'dotlatch: {plain(message)}\n')
+    except (AttributeError, OSError):  # there is none, or nobody reads it: the code says enough
+        pass
     return code
 
 

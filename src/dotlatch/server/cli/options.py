@@ -6,6 +6,7 @@
     command.add_argument('--iterations', type=number(1000, MAX_ITERATIONS))
 """
 import argparse
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -36,15 +37,24 @@ def number(least: int, most: int) -> 'Callable[[str], int]':
 
 def words(text: str) -> 'list[str]':
     """A type of argument: words with commas between them."""
-    found = [word.strip() for word in text.split(',')] if text else []
+    found = [word.strip() for word in utf8(text).split(',')] if text else []
     if not all(found):
         raise argparse.ArgumentTypeError('words with a comma between them, such as read,write')
     return found
 
 
+def utf8(text: str) -> str:
+    """A type of argument: text, and not bytes that are none."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise argparse.ArgumentTypeError('text in UTF-8') from None
+    return text
+
+
 def add_owner(command: Any) -> None:
     """Add USER and how it is meant."""
-    command.add_argument('user', metavar='USER', help='the name of a user')
+    command.add_argument('user', metavar='USER', type=utf8, help='the name of a user')
     add_users_option(command)
     kind = command.add_mutually_exclusive_group()
     kind.add_argument('--id', action='store_true', help='USER is the id of a user, and no name')
@@ -54,10 +64,9 @@ def add_owner(command: Any) -> None:
 def owner_of(args: argparse.Namespace) -> 'str | int':
     """Return the id of the USER."""
     if args.number:
-        try:
-            return int(args.user)
-        except ValueError:
-            raise Trouble('with --number, USER is a number') from None
+        if not re.fullmatch('0|-?[1-9][0-9]{0,18}', args.user):
+            raise Trouble('with --number, USER is a number')
+        return int(args.user)
     if args.id:
         return str(args.user)
     found: 'str | int' = user_id(find_user(args, open_users(args), args.user))

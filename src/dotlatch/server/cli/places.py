@@ -12,7 +12,6 @@ import argparse
 import asyncio
 import importlib
 import os
-import pwd
 import re
 import sys
 from collections.abc import Callable, Iterator
@@ -32,8 +31,8 @@ USERS, KEYS = 'users.json', 'keys.json'
 _TIMEOUT = 5.0  # seconds: who gives a command has more patience than a visitor
 _REDIS = ('redis', 'rediss', 'unix')
 _SECRET_KEY = 'DJANGO_SECRET_KEY'  # in the environment; the fallbacks on lines of their own
+_PASSWORD = re.compile(r'://(?!/)[^@]*:[^@]*@')  # also one with / ? or # in it
 _OBJECT = re.compile(r'[^\W\d][\w.]*:[^\W\d][\w.]*')  # module:name
-_EXAMPLE = 'postgresql+asyncpg://app@host/app'
 
 
 class Visit:
@@ -98,7 +97,8 @@ def add_users_option(command: Any) -> None:
     """Add where the accounts are."""
     command.add_argument('--users', metavar='WHERE', help='where the accounts are: a file, the URL of a database, or '
                          f'module:name of an object in your app (default: DOTLATCH_USERS in the environment; {USERS})')
-    command.add_argument('--users-table', metavar='NAME', help='the name of their table, where it is another one')
+    command.add_argument('--users-table', metavar='NAME', type=_name,
+                         help='the name of their table, where it is another one')
     command.add_argument('--django', action='store_true', help='what is in the database is of a Django project')
 
 
@@ -106,7 +106,7 @@ def add_keys_option(command: Any) -> None:
     """Add where the keys are."""
     command.add_argument('--keys', metavar='WHERE', help='where the keys are: a file, the URL of a database, or '
                          f'module:name of an object in your app (default: DOTLATCH_KEYS in the environment; {KEYS})')
-    command.add_argument('--keys-table', metavar='NAME', default='dotlatch_keys',
+    command.add_argument('--keys-table', metavar='NAME', type=_name, default='dotlatch_keys',
                          help="the name of SQLAlchemyKeys's table (default: dotlatch_keys)")
 
 
@@ -116,8 +116,15 @@ def add_store_option(command: Any) -> None:
                          'database, or module:name of an object in your app (default: DOTLATCH_STORE in the '
                          'environment)')
     command.add_argument('--prefix', default='dotlatch:', help="RedisStore's prefix (default: dotlatch:)")
-    command.add_argument('--table', metavar='NAME',
+    command.add_argument('--table', metavar='NAME', type=_name,
                          help="the name of SQLAlchemyStore's table, or of Django's, where it is another one")
+
+
+def _name(text: str) -> str:
+    """A type of argument: what a variable of a script holds that was set."""
+    if not text:
+        raise argparse.ArgumentTypeError('a name')
+    return text
 
 
 def _store_address(args: argparse.Namespace) -> str:
@@ -141,9 +148,10 @@ def _address(args: argparse.Namespace, option: str, default: str = '') -> str:
 
 
 def _has_password(address: str) -> bool:
+    if _PASSWORD.search(address):
+        return True
     try:
-        parts = urlsplit(address)
-        return parts.password is not None or any('pass' in name for name in parse_qs(parts.query))
+        return any('pass' in name for name in parse_qs(urlsplit(address).query))
     except ValueError:
         raise Trouble('that address cannot be read') from None
 
@@ -299,21 +307,17 @@ def _store_of(args: argparse.Namespace, url: Any) -> Any:
 def _database(args: argparse.Namespace, address: str, make: 'Callable[..., Any]', *given: Any) -> Any:
     """Return what is made of a database's URL; Trouble for an address that is none."""
     with _in_words():
-        from sqlalchemy import make_url
-        from sqlalchemy.exc import ArgumentError
+        from ..database import read_url
         try:
-            url = make_url(address)
+            url = read_url(address)
             made = make(args, url, *given)
-        except ArgumentError:  # it may quote the password
-            raise Trouble(f'that address is none that SQLAlchemy reads, such as {_EXAMPLE}') from None
         except ValueError as error:
             raise Trouble(str(error)) from None
     if url.get_backend_name() == 'sqlite':
         path = str(url.database)
-        if os.path.exists(path):
-            _check_owner(path)
-        elif not getattr(args, 'create', False):
+        if not os.path.exists(path) and not getattr(args, 'create', False):
             raise Trouble(f'there is no {path}')
+        _check_owner(path)
     return made
 
 
@@ -352,24 +356,35 @@ def _is_of_a_url(given: object, options: str) -> None:
 
 
 def _check_file(path: str, option: str, is_new: bool) -> None:
-    """Raise Trouble when there is no such file, or it is somebody else's."""
+    """Raise Trouble when there is no such file, or it is somebody else's, or a link."""
+    if os.path.islink(path):  # which would be replaced, and who has opened the file itself would see no change
+        raise Trouble(f'{path} is a link: name the file itself, {os.path.realpath(path)}, here and in the app')
     there = [path + end for end in ('', copies.COPY, files.OLD) if os.path.exists(path + end)]
     if not there and not is_new:
         raise Trouble(f'there is no {path}: name the file with {option}')
-    for name in there:
+    for name in there or [path]:
         _check_owner(name)
 
 
 def _check_owner(path: str) -> None:
-    """Raise Trouble for what belongs to another user of this machine.
+    """Raise Trouble for what belongs to another user of this machine, or would, if root were to make it.
 
     Files are replaced whole: root's new one would be root's alone, and the app could not read it any more.
     """
-    owner = os.stat(path).st_uid
-    if owner == os.geteuid():
+    if not hasattr(os, 'geteuid'):  # on Windows it is the folder that says who may read its files
         return
     try:
-        name = pwd.getpwuid(owner).pw_name
+        owner = os.stat(path).st_uid
+    except FileNotFoundError:  # it will be made; or it was a session, which the app has ended in this moment
+        if os.geteuid():
+            return
+        path = os.path.dirname(path) or '.'
+        owner = os.stat(path).st_uid
+    if owner == os.geteuid():
+        return
+    from pwd import getpwuid
+    try:
+        name = getpwuid(owner).pw_name
     except KeyError:
         name = f"'#{owner}'"
     raise Trouble(f'{path} belongs to {name}: run this as that user, with sudo -u {name}, or the app would not be '

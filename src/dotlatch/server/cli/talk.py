@@ -49,7 +49,8 @@ class Answer:
 
     def write(self, as_json: bool) -> None:
         """Show it; Trouble when it cannot be written."""
-        text = json.dumps(self.result) + '\n' if as_json else ''.join([line + '\n' for line in self.lines])
+        lines = [json.dumps(self.result)] if as_json else map(plain, self.lines)
+        text = ''.join([line + '\n' for line in lines])
         try:
             sys.stdout.write(text)
             sys.stdout.flush()
@@ -96,7 +97,7 @@ def _piped() -> str:
     if b'\n' in line:
         raise Trouble('standard input has more than one line: a password is one')
     try:
-        return _checked(line.decode())
+        return _checked(line.decode('utf-8-sig'))  # editors on Windows begin a file with that mark
     except UnicodeDecodeError:
         raise Trouble('standard input is not UTF-8') from None
 
@@ -113,7 +114,7 @@ def _checked(password: str) -> str:
 
 def table(head: 'Sequence[str]', rows: 'Sequence[Sequence[str]]') -> 'list[str]':
     """Return lines with the columns below each other."""
-    cells = [[plain(cell) or '-' for cell in row] for row in (head, *rows)]
+    cells = [[cell or '-' for cell in row] for row in (head, *rows)]
     widths = [max(len(row[i]) for row in cells) for i in range(len(head))]
     return ['  '.join([cell.ljust(width) for cell, width in zip(row, widths)]).rstrip() for row in cells]
 

@@ -4,7 +4,6 @@ import asyncio
 from typing import Any
 
 from ... import passwords
-from ...digest import DigestAuth
 from ...identity import get, has_second_factor, is_active, name_of, scope_list, user_id
 from ...names import check_name, folded
 from ...strength import WeakPassword, check_strength
@@ -34,7 +33,8 @@ def add_to(commands: Any) -> None:
     passwd = _named(verbs, 'passwd', set_password, 'give a user another password, which ends the sessions')
     for command in (add, passwd):
         command.add_argument('--weak', action='store_true', help='take any password')
-        command.add_argument('--realm', help='the realm of a DigestAuth, for users who log in by Digest')
+        command.add_argument('--realm', dest='digest', metavar='REALM', type=_digest,
+                             help='the realm of a DigestAuth, for users who log in by Digest')
         add_iterations(command)
     scopes = _named(verbs, 'scopes', set_scopes, 'say anew what a user may do')
     scopes.add_argument('scopes', metavar='SCOPES', type=words, help="words with commas between them; '' for none")
@@ -54,7 +54,7 @@ def _named(verbs: Any, name: str, run: Any, help: str) -> Any:
 
 def add_user(args: argparse.Namespace) -> Answer:
     """Add one, and the file if there is none."""
-    users = open_users(args, is_new=True, max_users=args.max_users, digest=_digest(args))
+    users = open_users(args, is_new=True, max_users=args.max_users, digest=args.digest)
     try:
         check_name(args.name)
         if args.visit.ask(users.get_by_name, args.name) is not None:  # said before anybody types a password
@@ -69,7 +69,7 @@ def add_user(args: argparse.Namespace) -> Answer:
 
 def set_password(args: argparse.Namespace) -> Answer:
     """Set it."""
-    users = open_users(args, digest=_digest(args))
+    users = open_users(args, digest=args.digest)
     user = find_user(args, users, args.name)
     try:
         args.visit.ask(users.set_password, user, _new_password(args))
@@ -132,8 +132,13 @@ def _of_a_file(args: argparse.Namespace, users: Any) -> 'list[Any]':
 
 # --- passwords ----------------------------------------------------------------------------------------
 
-def _digest(args: argparse.Namespace) -> 'DigestAuth | None':
-    return DigestAuth(realm=args.realm) if args.realm else None
+def _digest(realm: str) -> Any:
+    """A type of argument: the realm of a DigestAuth, which that makes."""
+    from ...digest import DigestAuth
+    try:
+        return DigestAuth(realm=realm)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
 
 
 def _new_password(args: argparse.Namespace) -> str:
