@@ -104,6 +104,6 @@ def any_of(*authenticators: 'Any') -> AnyOf:
 async def authenticate(request: 'Any', authenticators: 'Any') -> 'Any':
     """Return the user whom the first of these authenticators finds, or ``None``; it is ``request.g.current_user`` too.
     """
-    user = await AnyOf(tuple(authenticators))._find_user(request)
+    user = await AnyOf(tuple(authenticators)).find_user(request)
     request.g.current_user = user
     return user

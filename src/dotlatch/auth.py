@@ -19,7 +19,7 @@ from microdot.microdot import HTTPException
 
 from . import http
 from .identity import as_user, has_second_factor, is_active
-from .portable import b64_decode, call, deny_websocket, has_controls, is_token68, is_word, utf8, warn_once
+from .portable import b64_decode, call, caller, deny_websocket, has_controls, is_token68, is_word, utf8, warn_once
 from .protect import Protector, refusal
 
 TYPE_CHECKING = False
@@ -75,7 +75,7 @@ class BaseAuth(Protector):
         ``def``, ``async def`` and anything else that can be called will do; what is neither a user nor a no is a
         TypeError, see :func:`dotlatch.identity.as_user`. An OSError, from a store that cannot be asked, ends in a 503.
         """
-        self.auth_callback = f
+        self.auth_callback = caller(f)
         return f
 
     def errorhandler(self, f: 'Callable[..., Any]') -> 'Callable[..., Any]':
@@ -96,8 +96,7 @@ class BaseAuth(Protector):
     async def verify(self, request: 'Any', credentials: 'tuple[Any, ...]') -> 'Any':
         """Return the user whose credentials these are, or ``None``."""
         try:
-            verdict = await call(self.auth_callback, request, *credentials)  # type: ignore[arg-type]  # identify() has looked
-            user = as_user(verdict)
+            user = as_user(await self.auth_callback(request, *credentials))  # type: ignore[misc]  # identify() has looked
         except OSError as error:
             http.unavailable(request, error)
         if user is None or is_active(user):
@@ -257,6 +256,8 @@ class TokenAuth(BaseAuth):
         self.header = header
         self.scheme = scheme
         self._has_scheme = header.lower() == 'authorization'
+        # A b64token (RFC 6750 section 2.1), or in a header of its own, one printable word.
+        self._is_token: 'Callable[[str], bool]' = is_token68 if self._has_scheme else is_word
         self._header = '%s realm=%s' % (scheme, quoted_string(realm))
 
     def _given(self, request: 'Any') -> 'str | None':
@@ -289,10 +290,6 @@ class TokenAuth(BaseAuth):
         """The default error callback."""
         token = self._given(request)
         abort(self.error_status if token is None or self._is_token(token) else 400)
-
-    def _is_token(self, text: str) -> bool:
-        """Tell whether ``text`` is a b64token (RFC 6750 section 2.1), or in a header of its own, one printable word."""
-        return is_token68(text) if self._has_scheme else is_word(text) and text != ''
 
 
 if TYPE_CHECKING:

@@ -19,11 +19,11 @@ claimreset.py to begin anew. It is loaded while there is no owner, and not after
 """
 import sys
 
-from microdot import Microdot, Response, abort, redirect
+from microdot import Response, abort, redirect
 
 from . import files, http, sameorigin
 from .claimcode import Codes, plain
-from .portable import MICROPYTHON, FileLock, b64url_bytes, call, compare_digest, deny_websocket
+from .portable import MICROPYTHON, FileLock, b64url_bytes, call, compare_digest, deny_websocket, unload
 from .session import session_of
 
 TYPE_CHECKING = False
@@ -53,7 +53,8 @@ class Claim:
     :param tell: a function that shows the code to who is at the device; printed unless given.
     :param noise: a function whose result goes into the key, such as what an open analog pin reads.
     :param app: the main app, when the site's own is mounted in it.
-    :raises ValueError: with neither button nor code; for an app that has no sessions, as one that is mounted has none.
+    :raises ValueError: with neither button nor code; for an app that has no sessions, as one that is mounted has none;
+        without a file of the key; for what is no host, no path or no number of seconds.
     """
     def __init__(self, site: 'Any', key: str, button: 'Callable[..., Any] | None' = None, code: bool = True,
                  scopes: 'Any' = (), hosts: 'tuple[str, ...]' = (), url: str = '/claim', expires: int = 600,
@@ -61,9 +62,14 @@ class Claim:
                  app: 'Any' = None) -> None:
         if not code and button is None:
             raise ValueError('with neither code nor button anybody could claim the device')
+        if url[:1] != '/' or type(expires) is not int or expires < 1:
+            raise ValueError('url is a path, and expires an int above 0')
         app = app or site.app
-        if not hasattr(app, '_session'):
-            raise ValueError('Claim needs the main app, after its Session: give Claim(site, key, app=app)')
+        seen = files.read(key)
+        if not hasattr(app, '_session') or seen is None:
+            raise ValueError('Claim needs the main app, after its Session, and the file of its key: '
+                             'Claim(site, key, app=app)')
+        self.app = app
         self.site = site
         self.login = site.login
         self.users = site.login.users
@@ -75,76 +81,96 @@ class Claim:
         self.button = button
         self.code = code
         self.scopes = scopes
-        self.hosts = hosts
+        self.hosts = sameorigin.known((hosts,) if isinstance(hosts, str) else hosts)
         self.url = url
         self.noise = noise
         self._lock = FileLock(key)
-        self._is_busy = self._has_key = self._is_over = False
-        self.codes = Codes(files.read(key), tell or _print, expires)
-        self._next = app.dispatch_request
-        app.dispatch_request = self._dispatch
-        self._style = site.context['style']
-        self._inner = inner = Microdot()  # it has nothing of the app's but pages for errors
-        inner.error_handlers = app.error_handlers
-        http.hook(inner)
-        inner.before_request(self._enter)
-        inner.get(url)(self._form)
-        inner.post(url)(self._claim)
-        inner.get(self._style)(site.style)
+        self._is_busy = self._has_key = False
+        self.codes = Codes(seen, tell or _print, expires)
+        # To Microdot this is a mounted app, with which every request ends up, and none of the main app's handlers but
+        # its pages for errors.
+        self.error_handlers = app.error_handlers
+        self.before_request_handlers: 'list[Any]' = []
+        self.after_request_handlers = self.before_request_handlers
+        self.after_error_request_handlers: 'list[Any]' = []
+        http.hook(self)
+        if _elsewhere not in app.before_request_handlers:
+            app.before_request_handlers.insert(0, _elsewhere)
+        self._kept = app.find_route, app.get_request_handlers
+        app.find_route = self._find
+        app.get_request_handlers = self._handlers
         if code:
             self.codes.current()
 
     # --- who is let through -----------------------------------------------------------------------
 
-    async def _dispatch(self, request: 'Any') -> 'Any':
-        if request is None:  # one that could not be read
-            return await self._next(request)
+    def _handlers(self, request: 'Any', attr: str, local_first: bool = True) -> 'Any':
+        return getattr(self.app if request is None else self, attr + '_handlers')  # None: it could not be read
+
+    def _find(self, request: 'Any') -> 'tuple[Any, str, Any]':
+        request.url_args = {}
+        f: 'Any' = self._send_there
         try:
-            if not self._is_over and len(self.users):
-                self._end(request)  # another process was asked
+            if len(self.users) and not self._is_busy:
+                self._end(request)
+                return self.app.find_route(request)  # type: ignore[no-any-return]
         except OSError:
-            return Response('Try again in a moment', 503, {'Retry-After': '2'})
-        if self._is_over:
-            return await self._next(request)
+            return self._wait, '', self
         self.codes.stir(request.client_addr)
-        host = request.headers.get('Host', '')
-        is_known = not self.hosts or sameorigin.host_and_port(host)[0] in self.hosts
-        if is_known and request.path in (self.url, self._style):
-            return await self._inner.dispatch_request(request)
+        if self._is_known(request) and not http.is_websocket(request):
+            if request.path == self.url:
+                method = request.method.upper()
+                f = self._form if method in ('GET', 'HEAD') else self._claim if method == 'POST' else 405
+            elif request.path == self.site.context['style']:
+                f = self.site.style
+        return f, '', self
+
+    def _is_known(self, request: 'Any') -> bool:
+        return not self.hosts or sameorigin.host_and_port(request.headers.get('Host', ''))[0] in self.hosts
+
+    async def _send_there(self, request: 'Any') -> 'Any':
         if http.wants_page(request):
-            response = redirect(self.url if is_known else self._own(request, host) + self.url)
+            response = redirect(('' if self._is_known(request) else self._own(request)) + self.url)
         else:
             await deny_websocket(request, 503, ())
             response = Response('This device has no owner yet: open it in a browser', 503)
         response.headers['Cache-Control'] = 'no-store'
-        response.is_head = request.method == 'HEAD'
         return response
 
-    def _own(self, request: 'Any', host: str) -> str:
-        port = sameorigin.host_and_port(host)[1]
+    def _own(self, request: 'Any') -> str:
+        port = sameorigin.host_and_port(request.headers.get('Host', ''))[1]
         return ('https://' if http.is_https(request) else 'http://') + self.hosts[0] + (':%d' % port if port else '')
 
-    async def _enter(self, request: 'Any') -> None:
-        for rank, f in getattr(request.app, '_asked_first', ()):
-            if rank < 2:  # who the client is, and whom he asks for
+    async def _wait(self, request: 'Any') -> None:
+        http.unavailable(request, OSError())
+
+    async def _know(self, request: 'Any') -> None:
+        """Have those say who the client is, and whom he asks for, whom the app has for it."""
+        for rank, f in getattr(self.app, '_asked_first', ()):
+            if rank < 2:
                 await f(request)
-        if request.method == 'POST' and sameorigin.is_same_origin(request) is False:
-            abort(403)
 
     # --- the page ---------------------------------------------------------------------------------
 
-    async def _form(self, request: 'Any', status: int = 200, problem: 'str | None' = None, name: str = '') -> 'Any':
+    async def _form(self, request: 'Any') -> 'Any':
+        await self._know(request)
+        return await self._show(request, 200, None)
+
+    async def _show(self, request: 'Any', status: int, problem: 'str | None', name: str = '') -> 'Any':
         if self.code:
             self.codes.current()
         return await self.site.show(request, 'claim', status, claim_url=self.url, code=self.code,
                                     button=self.button is not None, problem=problem, username=name)
 
     async def _claim(self, request: 'Any') -> 'Any':
+        await self._know(request)
+        if sameorigin.is_same_origin(request) is False:
+            abort(403)
         fields = http.form(request)
         name = fields.get('username', '').strip()
         chosen = fields.get('password', '')
         if self._is_busy:
-            return await self._form(request, 409, 'Somebody else is claiming this device.')
+            return await self._show(request, 409, 'Somebody else is claiming this device.')
         source = http.source(request)
         # No account's: who guesses shuts nobody else out.
         wait = await http.asked(request, self.throttle.attempt('', source))
@@ -155,28 +181,33 @@ class Claim:
         reason = await self._refusal(given)
         if reason is not None:
             self.login.tell('claim_failed', request, reason=reason)
-            return await self._form(request, 403, 'That is not the code.' if reason == 'code' else
+            return await self._show(request, 403, 'That is not the code.' if reason == 'code' else
                                     'The button of the device was not held.', name)
-        await self.throttle.undecided('', source)
-        if chosen != fields.get('again'):
-            return await self._form(request, 400, 'The two passwords differ.', name)
+        await http.asked(request, self.throttle.undecided('', source))
+        if not chosen or chosen != fields.get('again'):
+            problem = 'The two passwords differ.' if chosen else 'Choose a password.'
+            return await self._show(request, 400, problem, name)
         if given and given in plain(chosen, 1024):
-            return await self._form(request, 400, 'Choose a password of your own: the code is no password.', name)
+            return await self._show(request, 400, 'Choose a password of your own: the code is no password.', name)
         if self._is_busy:  # since the throttle or the button has taken its time
-            return await self._form(request, 409, 'Somebody else is claiming this device.')
+            return await self._show(request, 409, 'Somebody else is claiming this device.')
         self._is_busy = True
         try:
-            user = await self._make_owner(name, chosen)
-            if user is not None:
-                self._end(request)
-        except ValueError as error:
-            return await self._form(request, 400, 'That will not do: %s.' % error, name)
-        except OSError as error:
-            http.unavailable(request, error)
+            return await self._hand_over(request, name, chosen)
         finally:
             self._is_busy = False
+
+    async def _hand_over(self, request: 'Any', name: str, password: str) -> 'Any':
+        try:
+            user = await self._make_owner(name, password)
+            if user is not None:
+                session_of(request).secret_key = files.read(self.key)
+        except ValueError as error:
+            return await self._show(request, 400, 'That will not do: %s.' % error, name)
+        except OSError as error:
+            http.unavailable(request, error)
         if user is None:
-            return await self._form(request, 409, 'This device has an owner already.')
+            return await self._show(request, 409, 'This device has an owner already.')
         self.login.tell('claimed', request, user, method='code' if self.code else 'button')
         return await self.login.login_user(request, user, redirect_url=self.site.context['home'])
 
@@ -209,15 +240,16 @@ class Claim:
 
     def _end(self, request: 'Any') -> None:
         """Have the app go on as if this had never been there."""
-        session_of(request).secret_key = files.read(self.key)
-        self._is_over = True
-        request.app.dispatch_request = self._next
-        if MICROPYTHON:
-            package = sys.modules.get('dotlatch')
-            for module in ('claim', 'claimcode', 'html_claim'):
-                sys.modules.pop('dotlatch.' + module, None)
-                if hasattr(package, module):
-                    delattr(package, module)
+        session_of(request).secret_key = files.read(self.key)  # another process may have made it
+        app = self.app
+        app.find_route, app.get_request_handlers = self._kept
+        if _elsewhere in app.before_request_handlers:
+            app.before_request_handlers.remove(_elsewhere)
+        unload('claim', 'claimcode', 'html_claim')
+
+
+async def _elsewhere(request: 'Any') -> None:
+    abort(503, 'This device has no owner yet')  # the app was mounted in another one since, which knows nothing of this
 
 
 def _print(code: str) -> None:

@@ -52,8 +52,8 @@ class Codes:
             mac = self._seed.sign(b'%d' % i)
             codes.append(''.join([_LETTERS[byte & 31] for byte in mac[:_LENGTH]]))
         if n != self._told:
-            self._told = n
             self._tell(codes[0][:5] + '-' + codes[0][5:])
+            self._told = n
         return codes
 
     def stir(self, *seen: 'Any') -> bytes:

@@ -12,6 +12,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
+_LEFT = ('.copy', '.new', '.old')  # what files.py and copies.py put beside a file
+
 
 def reset(users: str, *paths: str, events: 'Any' = None) -> None:
     """Forget the owner, and all that the device keeps. Restart it then: it has a code for the next owner.
@@ -44,10 +46,13 @@ def _wipe(path: str) -> None:
         name = path[at:]
         try:
             beside = os.listdir(path[:at - 1] or '/') if at else os.listdir()
-        except OSError:  # its folder is not there
-            return
+        except OSError as error:
+            if error.errno in (2, 20):  # ENOENT, ENOTDIR: its folder is not there
+                return
+            raise
         for other in sorted(beside, reverse=True):  # the file itself at the end: it is what counts while it is there
-            if (other == name or other.startswith(name + '.')) and not other.endswith('.lock'):
+            is_left = other.startswith(name + '.') and other[other.rfind('.'):] in _LEFT
+            if is_left or (other == name and not name.endswith('.lock')):
                 os.remove(path[:at] + other)
         return
     for name in inside:

@@ -86,12 +86,13 @@ async def establish(login: 'Login', request: 'Any', user: 'Any', stamped: str, p
 
 
 def begin(login: 'Login', request: 'Any', user: 'Any', proven: 'dict[str, int]', data: 'dict[str, Any]',
-          max_age: 'int | None', parent: 'list[Any] | None', stamped: 'str | None' = None) -> None:
+          max_age: 'int | None', parent: 'list[Any] | None', stamped: 'str | None' = None, owner: 'Any' = None) -> None:
     """Begin a session for a user, with what was proven and data of the app's, in place of the one there was.
 
     :param max_age: seconds after which it ends; the app's unless given.
     :param parent: with what it ends too: id, end and clock of what remembers the browser.
     :param stamped: the user's stamp at the time of the proof; the one of now unless given.
+    :param owner: who is really there, and has it in the list of his sessions; the user unless given.
     """
     ext = session_of(request)
     session = ext.get(request)
@@ -104,7 +105,7 @@ def begin(login: 'Login', request: 'Any', user: 'Any', proven: 'dict[str, int]',
         from . import client  # loaded by those who ask for it
         session['_client'] = client.digest(login, request)
         request.g._is_doubtful = False
-    ext.renew(session, max_age, parent, user_id(user))
+    ext.renew(session, max_age, parent, user_id(user if owner is None else owner))
     save(login, request, session)
     request.g.original_user = None
     request.g._login_user = request.g.current_user = user

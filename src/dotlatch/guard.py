@@ -80,10 +80,13 @@ class Guard:
         g._has_route = True
         if not await self._is_locked(request):
             return None
-        user = await self.auth._find_user(request)
-        if user is not None or not hasattr(g, 'current_user'):
-            g.current_user = user
-        if user is not None or self.on_failure == 'ignore':
+        user = await self.auth.find_user(request)
+        if user is not None:
+            self.auth.admit(request, user)
+            return None
+        if not hasattr(g, 'current_user'):
+            g.current_user = None
+        if self.on_failure == 'ignore':
             return None
         return await self._refuse(request)
 
@@ -113,7 +116,7 @@ class Guard:
                 if 'Allow' in response.headers:
                     del response.headers['Allow']
                 return None
-            if await self.auth._find_user(request) is not None:
+            if await self.auth.find_user(request) is not None:
                 return None
             answer = await self._refuse(request)
         except HTTPException as error:

@@ -40,7 +40,7 @@ async def begin(login: 'Login', request: 'Any', user: 'Any', stamped: str, prove
     entry.save(login, request, session)
     entry.forget_user(login, request)
     login.tell('half_login', request, user)
-    return _to_form(request, login.second_factor_url)
+    return to_form(request, login.second_factor_url)
 
 
 async def user(login: 'Login', request: 'Any') -> 'Any':
@@ -61,7 +61,7 @@ async def enter(login: 'Login', request: 'Any', code: 'str | None', days: int, r
     half = await user(login, request)
     who = half if half is not None else await login.get_current_user(request)
     if who is None or not has_second_factor(who):
-        return _to_form(request, login.login_url)
+        return to_form(request, login.login_url)
     if half is None and request.g.login_state == IMPERSONATOR:
         abort(403)
     ext = session_of(request)
@@ -71,7 +71,7 @@ async def enter(login: 'Login', request: 'Any', code: 'str | None', days: int, r
     if method is None:
         return None
     if not await ext.is_there(session):  # logged out meanwhile
-        return _to_form(request, login.login_url)
+        return to_form(request, login.login_url)
     if days:  # before the session, which has to find room beside it
         from . import trusted  # which the login has loaded
         trusted.trust(request, who, stamped, days)
@@ -108,7 +108,7 @@ async def _verified(login: 'Login', request: 'Any', who: 'Any', code: 'str | Non
     return method
 
 
-def _to_form(request: 'Any', url: str) -> 'Any':
+def to_form(request: 'Any', url: str) -> 'Any':
     """Return the redirect to a form, on the way to the same page as before."""
     following = safe_next(request.args.get('next'), '')
     return redirect(with_query(url, 'next=' + quote(following) if following else ''))

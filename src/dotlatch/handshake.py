@@ -3,6 +3,7 @@
 Needs what protect.py needs, and sameorigin.py; protect.py loads it for the first WebSocket.
 """
 from microdot import abort
+from microdot.microdot import HTTPException
 
 from . import http, sameorigin
 from .portable import b64_decode, deny_websocket
@@ -12,6 +13,18 @@ if TYPE_CHECKING:
     from typing import Any
 
     from .protect import Protector
+
+
+async def identify(by: 'Protector', request: 'Any', args: 'tuple[Any, ...]' = ()) -> 'Any':
+    """Return the user for whom a WebSocket may open, or ``None``; a handshake that is refused never opens."""
+    try:
+        user = await by.identify(request)
+    except HTTPException as error:  # a 429 or 503
+        await deny_websocket(request, error.status_code, args)
+        raise
+    if user is not None:
+        await check(request, request.g._authenticator if by.is_several else by, args)
+    return user
 
 
 async def check(request: 'Any', by: 'Protector | None' = None, args: 'tuple[Any, ...]' = ()) -> None:

@@ -41,7 +41,7 @@ def is_websocket(request: 'Any') -> bool:
     """Tell whether the request asks for a WebSocket, under ASGI or with an Upgrade header (RFC 6455 section 4.1)."""
     scope = getattr(request, 'asgi_scope', None)
     if scope is not None:
-        return bool(scope['type'] == 'websocket')
+        return scope['type'] == 'websocket'  # type: ignore[no-any-return]  # a comparison of strings
     upgrade = request.headers.get('Upgrade')
     return upgrade is not None and 'websocket' in upgrade.lower()
 
@@ -59,7 +59,7 @@ def credentials(request: 'Any', header: str, scheme: str) -> 'str | None':
     given, _, rest = value.partition(' ')
     if given != scheme and given.lower() != scheme.lower():  # nearly all write it as we do
         return None
-    return rest.lstrip(' ') if rest.startswith(' ') else rest
+    return rest.lstrip(' ')
 
 
 # --- responses ------------------------------------------------------------------------------------
@@ -70,16 +70,18 @@ def on_response(request: 'Any', f: 'Callable[[Any, Any], Any]') -> None:
     It comes after the app's own handlers, which may put another response in the place of the one they get, and may be
     called again for that one. What it returns, unless ``None``, is awaited and may be another response.
     """
-    waiting = getattr(request.g, '_dotlatch', None)
-    if waiting is None:
-        request.g._dotlatch = [f]
+    g = request.g
+    handlers = request.after_request_handlers
+    if not hasattr(g, '_dotlatch'):
+        g._dotlatch = [f]
+        handlers.append(_finish)
         handlers = request.app.after_error_request_handlers
         if not handlers or handlers[-1] is not _finish:
             hook(request.app)
-    elif f not in waiting:
-        waiting.append(f)
-    handlers = request.after_request_handlers
-    if not handlers or handlers[-1] is not _finish:
+        return
+    if f not in g._dotlatch:
+        g._dotlatch.append(f)
+    if handlers[-1] is not _finish:
         handlers.append(_finish)
 
 
@@ -126,24 +128,24 @@ async def _finish(request: 'Any', response: 'Any') -> 'Any':
 def vary(response: 'Any', name: str, is_personal: bool = False) -> None:
     """Say that the response depends on a request header, and keep a personal one out of caches (ASVS 14.3.2)."""
     headers = response.headers
-    if not headers:  # as nearly always, and to look for one takes 0.2 ms on an RP2040
-        headers['Vary'] = name
+    if not headers:  # as nearly always; names in small letters go into Microdot's dictionary as they are, and sooner
+        headers.setdefault('vary', name)
         if is_personal:
-            headers['Cache-Control'] = 'no-store'
+            headers.setdefault('cache-control', 'no-store')
         return
-    known = headers.get('Vary')
+    known = headers.get('vary')
     if not known:
-        headers['Vary'] = name
+        headers['vary'] = name
     elif name.lower() not in [given.strip().lower() for given in known.split(',')]:
-        headers['Vary'] = known + ', ' + name
+        headers['vary'] = known + ', ' + name
     if is_personal:
         no_store(response)
 
 
 def no_store(response: 'Any') -> None:
     """Keep the response out of caches, unless its handler has said something about caching."""
-    if 'Cache-Control' not in response.headers:
-        response.headers['Cache-Control'] = 'no-store'
+    if 'cache-control' not in response.headers:
+        response.headers['cache-control'] = 'no-store'
 
 
 if TYPE_CHECKING:

@@ -30,10 +30,10 @@ def as_user(verdict: 'Any') -> 'Any':
         such as ``('Forbidden', 403)``), a Response, an exception, a class. Truth is not a verdict.
     """
     global _last_type
-    if verdict is None or verdict is False:
-        return None
     if type(verdict) is _last_type:
         return verdict
+    if verdict is None or verdict is False:
+        return None
     if isinstance(verdict, (str, int, dict)) and verdict is not True:
         return verdict if verdict or verdict == 0 else None
     is_coroutine = hasattr(verdict, 'send') and hasattr(verdict, 'throw')  # on either Python
@@ -82,6 +82,8 @@ def is_same_id(one: 'Any', other: 'Any') -> bool:
 def is_active(user: 'Any') -> bool:
     """Tell whether a user may log in: unless ``is_active`` is there and false."""
     active = user.get('is_active', True) if isinstance(user, dict) else getattr(user, 'is_active', True)
+    if active is True:
+        return True
     if callable(active):  # a method is true, whatever it would say
         raise TypeError('is_active is a value, not a method')
     return bool(active)
@@ -110,7 +112,7 @@ def stamp(user: 'Any', key: Key) -> str:
     global _last
     last_key, last_hash, last_version, mark = _last
     if last_key is key and last_hash == password_hash and last_version == version:
-        return str(mark)
+        return mark  # type: ignore[no-any-return]  # a text, which str() would only look at
     if hasattr(key, 'stamp'):  # a key that is shared with Django: see server/django_codec.py
         mark = str(key.stamp(password_hash))
     else:

@@ -17,7 +17,7 @@ Needs what login.py needs, whose ``impersonation`` it is::
 from microdot import abort
 
 from . import entry, tokens
-from .identity import get, is_active, scope_list, stamp, user_id
+from .identity import get, is_active, scope_list, user_id
 from .portable import call
 from .proofs import ANONYMOUS, FRESH, IMPERSONATOR, came_of, proofs
 from .session import session_of
@@ -41,12 +41,14 @@ class Impersonation:
     :param guard: ``guard(request, actor, user)``, plain or async: ``True`` for yes, and anything else for no.
     :param more_powerful: ``True`` to let people act for users who have scopes that they lack.
     :param max_age: seconds after which it ends at the latest.
-    :raises ValueError: with neither scope nor guard.
+    :raises ValueError: with neither scope nor guard, or without an end.
     """
     def __init__(self, scope: 'str | None' = 'impersonate', guard: 'Callable[..., Any] | None' = None,
                  more_powerful: bool = False, max_age: int = 3600) -> None:
         if scope is None and guard is None:
             raise ValueError('a scope or a guard decides who may act for others')
+        if type(max_age) is not int or max_age < 1:
+            raise ValueError('max_age is seconds, an int above 0')
         self.scope = scope
         self.guard = guard
         self.more_powerful = more_powerful
@@ -70,11 +72,7 @@ class Impersonation:
         max_age = min(left, self.max_age)
         behind = {'id': user_id(actor), 'stamp': session.get('_stamp', ''), 'proven': proofs(session),
                   'left': left - max_age}  # seconds, once this has ended: on whichever clock
-        data = {'_actor': behind}
-        if session.get('_client') is not None:
-            data['_client'] = session['_client']
-        self._begin(login, request, user, actor, data, max_age, came_of(session))
-        request.g._login_user = request.g.current_user = user
+        entry.begin(login, request, user, {}, {'_actor': behind}, max_age, came_of(session), owner=actor)
         request.g.original_user = actor
         request.g.login_state = IMPERSONATOR
         login.tell('impersonation_started', request, user)
@@ -109,17 +107,6 @@ class Impersonation:
         request.g.original_user = actor
         request.g.login_state = IMPERSONATOR
         return user
-
-    def _begin(self, login: 'Login', request: 'Any', user: 'Any', actor: 'Any', data: 'dict[str, Any]', max_age: int,
-               parent: 'list[Any] | None') -> None:
-        ext = session_of(request)
-        session = ext.get(request)
-        session.clear()
-        session.update(data)
-        session['_user_id'] = user_id(user)
-        session['_stamp'] = stamp(user, ext.keys[0])
-        ext.renew(session, max_age, parent, user_id(actor))  # in the list of whose it really is
-        entry.save(login, request, session)
 
     def _has_scope(self, actor: 'Any') -> bool:
         return self.scope is None or self.scope in scope_list(get(actor, 'scopes'))

@@ -201,9 +201,10 @@ class Login(Protector):
         except OSError as error:
             http.unavailable(request, error)
         if user is not None and is_active(user):
-            key = stamp_key(user, ext.keys, stamped)
+            keys = ext.keys
+            key = stamp_key(user, keys, stamped)
             if key is not None:
-                return user, key is ext.keys[0]
+                return user, key is keys[0]
         return None, False
 
     async def token(self, request: 'Any') -> 'UserToken':
@@ -255,10 +256,10 @@ class Login(Protector):
 
         @wraps(f)
         async def wrapper(request: 'Any', *args: 'Any', **kwargs: 'Any') -> 'Any':
-            user = await self._find_user(request, args)
+            user = await self.find_user(request, args)
             if user is None:
                 return await self.refuse(request, args)
-            request.g.current_user = user
+            self.admit(request, user)
             if not self.is_proven(request, factor, max_age):
                 from . import wayin
                 return await wayin.step_up(self, request, args, factor, max_age)

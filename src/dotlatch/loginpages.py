@@ -169,8 +169,8 @@ class LoginPages:
     async def _code_form(self, request: 'Any') -> 'Any':
         half = await self.login.half_user(request)
         if half is None and await self.login.get_current_user(request) is None:
-            from .halflogin import _to_form  # loaded by half_user
-            return _to_form(request, self.login.login_url)
+            from .halflogin import to_form  # loaded by half_user
+            return to_form(request, self.login.login_url)
         return await self._show_code(request, half, 200, lost=request.args.get('again') == 'lost')
 
     async def _show_code(self, request: 'Any', half: 'Any', status: int, **context: 'Any') -> 'Any':

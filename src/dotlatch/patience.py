@@ -39,6 +39,7 @@ class Patience:
         self.most = most
         self._waiting: 'list[list[Any]]' = []  # [task, when its time is over], the oldest first
         self._watcher: 'Any' = None
+        self._due = 0  # by when it has looked again, unless it is gone: with its event loop, for one
         self._handle = app.handle_request
         self._dispatch = app.dispatch_request
         app.handle_request = self.handle
@@ -80,18 +81,20 @@ class Patience:
     def _wait_for(self, entry: 'list[Any]') -> None:
         if len(self._waiting) >= self.most:
             self._close(self._waiting[0])
-        entry[1] = uptime_ms() + 1000 * self.seconds
+        now = uptime_ms()
+        entry[1] = now + 1000 * self.seconds
         self._waiting.append(entry)
-        if self._watcher is None:
+        if now >= self._due:
             self._watcher = asyncio.create_task(self._watch())
 
     async def _watch(self) -> None:
         try:
             while self._waiting:
+                self._due = uptime_ms() + 5000
                 await asyncio.sleep(1)
                 self.check()
         finally:
-            self._watcher = None
+            self._due = 0
 
     def _close(self, entry: 'list[Any]') -> None:
         self._done(entry)

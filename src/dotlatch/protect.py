@@ -18,7 +18,6 @@ methods::
         return 'Open for ' + request.g.current_user.name
 """
 from microdot import Response, abort
-from microdot.microdot import HTTPException
 
 from . import http
 from .identity import get, scope_list
@@ -88,9 +87,11 @@ class Protector:
 
         @wraps(f)
         async def wrapper(request: 'Any', *args: 'Any', **kwargs: 'Any') -> 'Any':
-            user = await self._find_user(request, args)
-            if user is not None or not hasattr(request.g, 'current_user'):
-                request.g.current_user = user
+            user = await self.find_user(request, args)
+            if user is not None:
+                self.admit(request, user)
+            elif not hasattr(request.g, 'current_user'):
+                request.g.current_user = None
             return await handler(request, *args, **kwargs)
         return wrapper
 
@@ -105,29 +106,28 @@ class Protector:
 
         @wraps(f)
         async def wrapper(request: 'Any', *args: 'Any', **kwargs: 'Any') -> 'Any':
-            user = await self._find_user(request, args)
+            user = await self.find_user(request, args)
             if user is None:
                 return await self.refuse(request, args)
-            request.g.current_user = user
+            self.admit(request, user)
             if scopes and not _may(request, scopes, all_of_them):
                 return await self.forbid(request, args, scopes)
             return await handler(request, *args, **kwargs)
         return wrapper
 
-    async def _find_user(self, request: 'Any', args: 'tuple[Any, ...]' = ()) -> 'Any':
-        """Identify the user, and keep in mind who has."""
-        try:
-            user = await self.identify(request)
-        except HTTPException as error:  # a 429 or 503
-            await deny_websocket(request, error.status_code, args)
-            raise
-        if user is not None:
-            if not self.is_several:
-                request.g._authenticator = self
-            if http.is_websocket(request):
-                from . import handshake  # loaded by those who have WebSockets
-                await handshake.check(request, request.g._authenticator, args)
-        return user
+    def find_user(self, request: 'Any', args: 'tuple[Any, ...]' = ()) -> 'Any':
+        """Return what is to be awaited for the user who may go on, or ``None``."""
+        if not http.is_websocket(request):
+            return self.identify(request)
+        from . import handshake  # loaded by those who have WebSockets
+        return handshake.identify(self, request, args)
+
+    def admit(self, request: 'Any', user: 'Any') -> None:
+        """Have the user be ``request.g.current_user``, and keep in mind who has found him."""
+        g = request.g
+        g.current_user = user
+        if not self.is_several:
+            g._authenticator = self
 
     # --- refusals ---------------------------------------------------------------------------------
 

@@ -134,18 +134,24 @@ def hosts(app: 'Any', *names: str) -> None:
     :param names: host names and addresses, without ports; an IPv6 address in brackets.
     :raises ValueError: for what is no host, and for a port.
     """
-    known = []
-    for name in names:
-        host, port = host_and_port(name)
-        if not host or port:
-            raise ValueError("a host is a name or address without a port, such as 'device.lan'")
-        known.append(host)
+    wanted = known(names)
 
     async def check_host(request: 'Any') -> None:
         host, _ = host_and_port(request.headers.get('Host', ''))
-        if host not in known:
+        if host not in wanted:
             status = 421 if host else 400  # RFC 9110 sections 15.5.20 and 7.2
             await deny_websocket(request, status, ())
             abort(status)
 
     http.ask_first(app, 1, check_host)
+
+
+def known(names: 'tuple[str, ...]') -> 'list[str]':
+    """Return hosts as :func:`host_and_port` has them; ValueError for what is none, and for a port."""
+    found = []
+    for name in names:
+        host, port = host_and_port(name)
+        if not host or port:
+            raise ValueError("a host is a name or address without a port, such as 'device.lan'")
+        found.append(host)
+    return found

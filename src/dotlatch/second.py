@@ -13,7 +13,7 @@ used, and usedsteps.py for users without ``use_totp_step``::
 """
 from .identity import get, has_second_factor, user_id
 from .portable import call, compare_digest
-from .totp import Totp, _escaped, load, new_secret
+from .totp import Totp, escaped, load, new_secret
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ class SecondFactor:
     def __init__(self, users: 'Any', issuer: str = 'dotlatch', events: 'Any' = None, window: int = 1) -> None:
         if type(window) is not int or not 0 <= window <= 1:
             raise ValueError('a window is 0 or 1')
-        _escaped(issuer)  # what no app would take is an error now, and not on somebody's page
+        escaped(issuer)  # what no app would take is an error now, and not on somebody's page
         self.issuer = issuer
         self.window = window
         told = getattr(users, 'events', None)

@@ -15,7 +15,7 @@ from .identity import is_same_id, user_id
 from .portable import compare_digest, random_id, signature
 from .proofs import parent_id
 from .session import session_of
-from .stored import _CLIENT, _hashed
+from .stored import MAX_CLIENT, hash_of
 from .stores import is_session_id
 
 TYPE_CHECKING = False
@@ -44,7 +44,7 @@ class Series:
         ext = session_of(request)
         secret = random_id()
         record = tokens.with_lifetime({'kind': KIND, 'user': user_id(user)}, seconds)
-        record['secret'] = _hashed(secret).decode()
+        record['secret'] = hash_of(secret).decode()
         record['stamp'] = stamped
         record = self._noted(request, record)
         series_id = random_id()
@@ -115,7 +115,7 @@ class Series:
         following = candidates[0]
         if is_right:
             turned = self._noted(request, record)
-            turned['secret'], turned['last'] = _hashed(following).decode(), record['secret']
+            turned['secret'], turned['last'] = hash_of(following).decode(), record['secret']
             del turned['jti'], turned['sub']
             if not await http.asked(request, ext.store.save(series_id, turned, False)):
                 return False  # ended meanwhile
@@ -139,7 +139,7 @@ class Series:
         """Return a copy with when and where it was used."""
         record = lifetime.used(record)
         record['source'] = http.source(request)
-        record['client'] = request.headers.get('User-Agent', '')[:_CLIENT]
+        record['client'] = request.headers.get('User-Agent', '')[:MAX_CLIENT]
         return record
 
 
@@ -151,7 +151,7 @@ def _named(record: 'dict[str, Any]', series_id: str) -> 'dict[str, Any]':
 
 
 def _is_hash_of(secret: str, *kept: 'Any') -> bool:
-    hashed = _hashed(secret)
+    hashed = hash_of(secret)
     return any(compare_digest(hashed, str(one).encode()) for one in kept)
 
 

@@ -32,6 +32,7 @@ MAX_AGE = 14 * 24 * 3600
 MAX_REVOKED = 64 if MICROPYTHON else 10000
 MAX_FLASHES = 8  # messages that wait for a page
 _NESTED = (dict, list, tuple)
+_LEAVES = (str, int, bool, type(None), float)
 _SHORT_KEY = ('the secret key is shorter than 32 bytes, so it can be guessed from one cookie. '
               'Make one with: python3 -c "import secrets; print(secrets.token_hex(32))"')
 
@@ -46,13 +47,13 @@ class SessionDict(dict):  # type: ignore[type-arg]  # a dictionary of whatever J
     _claims: 'dict[str, Any] | None' = None  # of the token it came from: its id and its end
     _saved: 'Any' = None                     # its data as it was found or saved last
     _renew = False                           # its time of use, or its signature, is to be written anew
-    # With a store: what is to be written and deleted there when the response is ready.
-    _secret = ''
     _is_new = False
+    _origin = ''                             # the id that it goes on from, if that is still there
+    _doomed: 'tuple[Any, ...]' = ()          # what is to be ended when the response is ready: claims,
+    # or ids with a store, where also something may be written then.
+    _secret = ''
     _is_read_only = False
     _record: 'dict[str, Any] | None' = None
-    _origin = ''                             # the id that it goes on from, if that is still there
-    _doomed: 'tuple[str, ...]' = ()
 
     def __init__(self, request: 'Any', session_dict: 'dict[str, Any]') -> None:
         super().__init__(session_dict)
@@ -76,7 +77,8 @@ class SessionDict(dict):  # type: ignore[type-arg]  # a dictionary of whatever J
     def regenerate(self, max_age: 'int | None' = None) -> None:
         """End the session under its old id and go on with the same data under a new one, saved by :meth:`save`.
 
-        A session that a logout ended meanwhile stays ended, and one that came of a remember-me cookie ends with it.
+        The old one ends when the response is ready. One that a logout has ended by then stays ended, and one that came
+        of a remember-me cookie ends with it.
 
         :param max_age: seconds from now after which it ends at the latest; unless given, it ends when it would have.
         """
@@ -209,7 +211,11 @@ class Session:
             return session
         if self.waits:
             raise RuntimeError('these sessions are loaded by with_session, Login or await load(request)')
-        return self._begin(request, self._kept.find(self.transport.read(request)))
+        try:
+            found = self._kept.find(self.transport.read(request))
+        except OSError as error:
+            http.unavailable(request, error)
+        return self._begin(request, found)
 
     async def load(self, request: 'Any') -> SessionDict:
         """Return the visitor's session, from its store when there is one. Ends in a 503 when the store is down."""
@@ -233,7 +239,7 @@ class Session:
             content = claims['data']
             session = SessionDict(weakly(request), content)
             for name, value in content.items():
-                if isinstance(value, _NESTED):  # what one request changes is nobody else's
+                if type(value) not in _LEAVES:  # what one request changes is nobody else's
                     session[name] = _copied(value)
             session._claims = claims
             session._saved = content
@@ -266,6 +272,8 @@ class Session:
     async def is_there(self, session: SessionDict) -> bool:
         """Tell whether there is a session, and nobody has ended it while its handler ran."""
         claims = session._claims
+        if self.is_shared and claims is not None:
+            await self.revoked.prepare(self, session.request)
         if claims is None or self.is_ended(claims):
             return False
         if self.store is None or session._is_new:
@@ -325,6 +333,8 @@ class Session:
         """End the session for good; what :meth:`SessionDict.delete` calls."""
         session = self.get(request)
         self._end(session)
+        if self.store is None:
+            self._kept.bury(session)
         session.clear()
         session._claims = None
         session._saved = {}
@@ -367,6 +377,9 @@ class Session:
         elif parent is not None:
             max_age = min(max_age, max(left, parent[1] - tokens.time_on(parent[2])))
         origin = session._origin or ('' if session._is_new else claims['jti'])
+        if self.store is None and not session._is_new:  # as with a store, it ends when the response is ready
+            session._doomed = (claims,)
+            session._claims = None
         self.renew(session, max_age, parent, claims.get('user'))
         session._origin = origin
 
@@ -482,7 +495,9 @@ def _write(request: 'Any', response: 'Any') -> 'Any':
     if session._renew:
         ext.touch(session)
     if session._doomed or session._record is not None:
-        return ext._kept.respond(request, response, session)
+        if ext.store is not None:
+            return ext._kept.respond(request, response, session)
+        ext._kept.bury(session)
     if ext.is_shared:
         return ext.revoked.respond(request, response, session)
     if session.token is not None:

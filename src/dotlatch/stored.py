@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from .session import Session, SessionDict
 
-_CLIENT = 120  # characters of the User-Agent that are kept for the list of sessions
+MAX_CLIENT = 120  # characters of the User-Agent that are kept for the list of sessions
 
 
 class Stored:
@@ -56,7 +56,7 @@ class Stored:
             return False
         try:
             kept = str(record.get('secret')).encode()
-            return compare_digest(_hashed(secret), kept) and self.ext.is_live(record)
+            return compare_digest(hash_of(secret), kept) and self.ext.is_live(record)
         except (ValueError, TypeError):  # a program's own store may hand out anything
             return False
 
@@ -67,9 +67,9 @@ class Stored:
     def start(self, session: 'SessionDict', record: 'dict[str, Any]') -> None:
         """Complete the record of a new session: its secret, when it began, and where."""
         secret = random_id()
-        record['secret'] = _hashed(secret).decode()
+        record['secret'] = hash_of(secret).decode()
         record['source'] = http.source(session.request)
-        record['client'] = session.request.headers.get('User-Agent', '')[:_CLIENT]
+        record['client'] = session.request.headers.get('User-Agent', '')[:MAX_CLIENT]
         session._secret = secret
 
     def put(self, session: 'SessionDict', record: 'dict[str, Any]') -> None:
@@ -103,8 +103,8 @@ class Stored:
         try:
             if session._origin and session._record is not None and await self.store.load(session._origin) is None:
                 session._record = session.token = None  # ended meanwhile, and so is what was to come of it
-            session._origin = ''
             await self._bury(session)
+            session._origin = ''
             record = session._record
             if record is not None:
                 session._record = None
@@ -127,7 +127,9 @@ class Stored:
 
     async def _bury(self, session: 'SessionDict') -> None:
         while session._doomed:
-            await self.store.delete(session._doomed[-1])
+            doomed = session._doomed[-1]
+            if await self.store.delete(doomed) is False and doomed == session._origin:
+                session._record = session.token = None  # somebody else was sooner, just now
             session._doomed = session._doomed[:-1]
 
     async def _write_use(self, record: 'dict[str, Any]') -> None:
@@ -167,6 +169,6 @@ class Stored:
         return int(await self.store.delete_user(user, keep))
 
 
-def _hashed(secret: str) -> bytes:
+def hash_of(secret: str) -> bytes:
     """Return what the store keeps: who reads the store cannot show the cookie (OWASP Session Management)."""
     return b64url_bytes(sha256(secret.encode()).digest())

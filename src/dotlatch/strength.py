@@ -13,11 +13,10 @@ Length decides; no digit, capital or sign is asked for. What is refused beside s
 first: common passwords, names that a stranger knows, and patterns, with no more than a little added.
 """
 import hashlib
-import sys
 
 from .names import folded
 from .passwords import MAX_PASSWORD, is_password
-from .portable import MICROPYTHON, call
+from .portable import call, unload
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -67,7 +66,7 @@ async def check_strength(password: str, context: 'Any' = (), min_length: int = 1
         if is_common(text) or is_pattern(_without_common(without), needed):
             raise WeakPassword('this is one of the first that anybody would try: ' + _ADVICE)
     finally:
-        _forget()
+        unload('blocklist')  # its 4 KB are a page of HTML until the next new password
     if check is not None and await call(check, password):
         raise WeakPassword('this is on a list of stolen passwords: ' + _ADVICE)
 
@@ -140,13 +139,6 @@ def is_common(text: str) -> bool:
         if not blocklist.BITS[bit >> 10][bit >> 3 & 127] >> (bit & 7) & 1:
             return False
     return True
-
-
-def _forget() -> None:
-    """Have a board load the list once more for the next new password: its 4 KB are a page of HTML until then."""
-    package = __name__[:-len('.strength')]
-    if MICROPYTHON and package + '.blocklist' in sys.modules:
-        del sys.modules[package + '.blocklist'], sys.modules[package].blocklist
 
 
 def bits_of(text: str) -> 'list[int]':

@@ -78,9 +78,9 @@ class Totp:
         :param issuer: what it is for, such as the device's name. Apps replace an entry of the same issuer and name.
         :raises ValueError: when one of them is empty, longer than 64 characters, or has a colon.
         """
-        label = _escaped(issuer) + ':' + _escaped(name)
+        label = escaped(issuer) + ':' + escaped(name)
         return 'otpauth://totp/%s?secret=%s&issuer=%s&algorithm=%s&digits=%d&period=%d' % (
-            label, self.secret, _escaped(issuer), self.algorithm, self.digits, PERIOD)
+            label, self.secret, escaped(issuer), self.algorithm, self.digits, PERIOD)
 
     def code_at(self, step: int) -> str:
         """Return the code of a step, that is of the ``PERIOD`` seconds from ``step * PERIOD`` on (RFC 4226, 5.3)."""
@@ -208,7 +208,7 @@ def b32_decode(text: str) -> bytes:
     return (bits >> spare).to_bytes(5 * len(text) // 8, 'big')
 
 
-def _escaped(text: str) -> str:
+def escaped(text: str) -> str:
     if not isinstance(text, str) or not 0 < len(text) <= _MAX_LABEL or ':' in text:
         raise ValueError('a name and an issuer have 1 to %d characters and no colon' % _MAX_LABEL)
     coded = text.encode()  # UnicodeError, a ValueError

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
     from .login import Login
 
+_LONGEST = 1900  # characters: Microdot's own server takes lines of 2048, gunicorn of 4094
+
 
 def log_in_first(login: 'Login', request: 'Any') -> 'Any':
     """Send who is nobody to the form, or to the one for the code when that alone is missing."""
@@ -50,10 +52,20 @@ def to_form(login: 'Login', request: 'Any', target: str, again: bool = False) ->
     lost = request.method.upper() not in ('GET', 'HEAD')
     if lost:
         url = _page_before(request)  # a form's body is lost on the way, and its address may be no page
-    query = ['next=' + quote(url)] if url else []
+    query = ['next=' + _fitting(request, url)] if url else []
     if lost and again:
         query.append('again=lost')
     return redirect(with_query(target, '&'.join(query)))
+
+
+def _fitting(request: 'Any', url: str) -> str:
+    """Return a URL for a query, without its own where the server would not take the form's with it."""
+    most = _LONGEST if http.is_built_in(request) else 2 * _LONGEST
+    for part in (url, url.split('?')[0]):
+        text = quote(part)
+        if len(text) <= most:
+            return text
+    return ''
 
 
 def _page_before(request: 'Any') -> str:

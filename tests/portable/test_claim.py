@@ -8,6 +8,7 @@ from clock import FakeClock
 from disk import _System, exists, held, put, remove
 from microdot import Microdot
 from test_flash import LOST, REFUSED, FatMedium, Medium
+from test_patience import Visitor, connect, end, settle
 
 from dotlatch import claim, claimcode, claimreset, files, passwords, sameorigin
 from dotlatch.apikeys import FileKeys
@@ -19,6 +20,7 @@ from dotlatch.events import Events
 from dotlatch.guard import Guard
 from dotlatch.login import Login
 from dotlatch.loginpages import LoginPages
+from dotlatch.patience import Patience
 from dotlatch.portable import MICROPYTHON
 from dotlatch.session import Session, with_session
 from dotlatch.stores import FileStore
@@ -39,9 +41,9 @@ def new(*others):
     remove(*others)
 
 
-def boot(folder='', throttle=None, events=None, check_password=None, store=None, **options):
+def boot(folder='', throttle=None, events=None, check_password=None, store=None, app=None, **options):
     """A program that starts on the device, as the docs have it; ``codes`` is what its console shows."""
-    app = Microdot()
+    app = app or Microdot()
     app.users = users = FileUsers(folder + 'users.json', check_password=check_password, events=events)
     is_new = not len(users)
     Session(app, files.load_or_create(folder + 'secret.key'), revoked_path=folder + 'revoked.json', store=store)
@@ -232,6 +234,86 @@ async def test_V1_a_damaged_file_of_users_is_no_device_without_an_owner():
     new()
 
 
+async def test_V1_a_handler_for_after_requests_is_spared_what_no_handler_before_has_seen():
+    new()
+    app = boot()
+
+    @app.after_request
+    @app.after_error_request
+    async def measure(request, response):
+        response.headers['X-Seen'] = str(app.seen.count(request.path))
+        assert request.path in app.seen
+
+    visitor = Client(app)
+    for answer in (await visitor.get('/claim'), await visitor.get('/open'),
+                   await visitor.request('PUT', '/claim'), await visitor.post('/claim', form=fields('wrong')),
+                   await visitor.post('/claim', form=fields(app.codes[0]))):
+        assert answer.status_code in (200, 302, 403, 405) and 'X-Seen' not in answer.headers
+    assert (await visitor.get('/open')).headers['X-Seen'] == '1'
+
+
+async def test_V1_what_else_is_put_around_the_app_stays_there_before_and_after():
+    for is_first in (True, False):
+        new()
+        seen = []
+        app = Microdot() if is_first else boot()
+        inner = app.dispatch_request
+
+        async def watch(request, seen=seen, inner=inner):
+            seen.append(request.path)
+            return await inner(request)
+
+        app.dispatch_request = watch
+        if is_first:
+            app = boot(app=app)
+        browser = await claimed(app)
+        assert (await browser.get('/')).text == 'Hello, anna'
+        assert seen == ['/claim', '/'], is_first
+
+
+async def test_H2_a_claim_takes_the_time_it_takes_and_a_claim_that_does_not_come_has_an_end():
+    for is_first in (True, False):
+        new()
+        gate = asyncio.Event()
+
+        async def button(gate=gate):
+            await gate.wait()
+            return True
+
+        with FakeClock() as clock:
+            app = Microdot()
+            if is_first:
+                patience = Patience(app, seconds=10, most=4)
+            app = boot(app=app, button=button)
+            if not is_first:
+                patience = Patience(app, seconds=10, most=4)
+            form = fields(app.codes[0]).encode()
+            head = b'POST /claim HTTP/1.1\r\nHost: d\r\nContent-Type: ' + FORM.encode() + b'\r\nContent-Length: '
+            owner = Visitor(head + str(len(form)).encode() + b'\r\n\r\n' + form)
+            tasks = await connect(app, owner, Visitor(head + b'9\r\n\r\ncode'))
+            tasks += await connect(app, *[Visitor() for _ in range(6)])
+            clock.advance(20)
+            patience.check()
+            await settle()
+            assert not owner.closed, is_first
+            gate.set()
+            await tasks[0]
+        assert owner.answer.startswith(b'HTTP/1.0 302') and len(app.users) == 1, is_first
+        later = Visitor(b'GET /wait HTTP/1.1\r\n\r\n')
+
+        @app.get('/wait')
+        async def wait(request):
+            await asyncio.sleep(3600)
+
+        with FakeClock() as clock:
+            tasks += await connect(app, later)
+            clock.advance(20)
+            patience.check()
+            await settle()
+            assert not later.closed, is_first  # a handler at work, after the claim as before
+        await end(tasks)
+
+
 async def test_V1_a_site_that_is_mounted_shuts_the_main_app():
     new()
     main, people = Microdot(), Microdot()
@@ -255,6 +337,28 @@ async def test_V1_a_site_that_is_mounted_shuts_the_main_app():
     res = await visitor.post('/claim', form=fields(codes[0]))
     assert (res.status_code, res.headers['Location']) == (302, '/open')
     assert (await visitor.get('/open')).text == 'open'
+
+
+async def test_V1_an_app_that_is_mounted_after_that_is_shut_as_well():
+    for local in (True, False):
+        new()
+        app, main = boot(), Microdot()
+        main.mount(app, url_prefix='/device', local=local)
+        # Microdot asks the handlers of the innermost app, and those that are not local to theirs.
+        for path in ('/open', '/login', '/settings') + (() if local else ('/sub/inner/deep',)):
+            for method in ('GET', 'POST'):
+                res = await Client(main).request(method, '/device' + path)
+                assert res.status_code in (503, 405), (method, path, local)
+        assert app.seen == []
+
+
+async def test_V1_a_key_that_the_session_does_not_have_from_its_file_is_an_error():
+    new()
+    app = Microdot()
+    Session(app, 'a key of an environment, of at least 32 bytes')
+    login = Login(users=FileUsers('users.json'), throttle=Throttle(max_entries=8))
+    raises(ValueError, Claim, LoginPages(app, login), 'secret.key')
+    assert not exists('secret.key')
 
 
 async def test_a_request_that_cannot_be_read_is_a_400():
@@ -380,7 +484,6 @@ async def test_V2_a_login_without_a_throttle_has_one_for_the_code():
 def again(app):
     """The same app with another claim."""
     app.codes = []
-    del app.dispatch_request
     Claim(app.site, 'secret.key', tell=app.codes.append)
     return app
 
@@ -395,6 +498,17 @@ async def test_V2_the_code_is_never_the_password():
     await claimed(app)
     res = await Client(app).post('/login', form='username=anna&password=' + code)
     assert res.status_code == 401
+
+
+async def test_V2_no_password_is_none_even_where_any_will_do():
+    new()
+    app = boot()
+    for form in (fields(app.codes[0], password=''), fields(app.codes[0]).replace('&password=', '&passwort='),
+                 'code=%s&username=anna' % app.codes[0]):
+        res = await Client(app).post('/claim', form=form)
+        assert res.status_code == 400 and 'Choose a password.' in res.text
+    assert len(app.users) == 0
+    await claimed(app)
 
 
 async def test_V2_the_password_is_held_to_what_the_app_holds_passwords_to():
@@ -441,6 +555,49 @@ async def test_V2_a_button_may_take_the_place_of_the_code_or_stand_beside_it():
 async def test_V2_a_claim_needs_a_code_or_a_button():
     new()
     raises(ValueError, boot, code=False)
+
+
+async def test_V2_a_code_that_never_ends_or_no_page_for_it_is_refused():
+    for options in ({'expires': 0}, {'expires': -600}, {'expires': 0.5}, {'expires': None}, {'expires': '600'},
+                    {'expires': True}, {'url': 'claim'}, {'url': ''}, {'hosts': ('192.168.4.1:80',)}, {'hosts': ('',)},
+                    {'hosts': 'http://device.lan'}):
+        new()
+        raises(ValueError, boot, **options)
+
+
+async def test_V2_a_code_that_could_not_be_shown_is_shown_to_the_next_visitor():
+    new()
+    shown = []
+
+    def show(code):
+        shown.append(code)
+        if len(shown) == 2:
+            raise OSError(5)
+
+    with FakeClock() as clock:
+        app = boot(tell=show)
+        clock.advance(600)
+        assert (await Client(app).get('/claim')).status_code == 500
+        assert (await Client(app).get('/claim')).status_code == 200
+        assert len(shown) == 3 and shown[1] == shown[2]
+
+
+async def test_V2_a_throttle_that_cannot_be_told_of_a_right_code_is_a_503():
+    class Remote:
+        is_down = True
+
+        async def attempt(self, account, source):
+            return 0
+
+        async def undecided(self, account, source):
+            if self.is_down:
+                raise OSError(111)
+
+    new()
+    app = boot(throttle=Remote())
+    assert (await Client(app).post('/claim', form=fields(app.codes[0]))).status_code == 503
+    Remote.is_down = False
+    await claimed(app)
 
 
 async def test_V2_each_attempt_at_a_button_counts():
@@ -615,18 +772,16 @@ async def test_V4_the_claim_is_dead_afterwards():
 
 async def test_V4_nothing_of_it_is_left_in_the_app_nor_on_a_board():
     new()
-    names = ('dotlatch.claim', 'dotlatch.claimcode', 'dotlatch.html_claim')
-    modules = {name: sys.modules.get(name) for name in names}
+    modules = {'dotlatch.claim': claim, 'dotlatch.claimcode': claimcode}
+    sys.modules.update(modules)  # tests before this one have had claims
     app = boot()
     await claimed(app)
-    if MICROPYTHON:
-        assert not [name for name in names if name in sys.modules]
-    for name in names:
-        if modules[name]:
-            sys.modules[name] = modules[name]  # for the tests that follow
-    boot()
-    assert app.dispatch_request == Microdot.dispatch_request.__get__(app) if not MICROPYTHON else True
     await Client(app).get('/open')
+    assert [name for name in modules if name in sys.modules] == ([] if MICROPYTHON else list(modules))
+    assert MICROPYTHON == ('dotlatch.html_claim' not in sys.modules)
+    if not MICROPYTHON:  # where each look at a method is another object
+        assert app.find_route == Microdot.find_route.__get__(app)
+        assert app.get_request_handlers == Microdot.get_request_handlers.__get__(app)
     assert app.seen == ['/open']
 
 
@@ -715,6 +870,34 @@ async def test_V4_a_reset_does_not_take_the_program_along():
         raises(ValueError, reset, 'users.json', path)
         raises(ValueError, reset, path)
     assert held('users.json') == b'something'
+    new()
+
+
+async def test_V4_a_reset_does_not_take_the_program_along_that_is_called_like_a_file():
+    new()
+    for name in ('users', 'users.copy', 'users.copy.new', 'users.py', 'users.json'):
+        put(name, b'something')
+    reset('users')
+    assert [exists(name) for name in ('users', 'users.copy', 'users.copy.new', 'users.py', 'users.json')] == [
+        False, False, False, True, True]
+    new('users.py')
+
+
+def test_V4_a_reset_that_cannot_look_says_so():
+    class Failing:
+        def __getattr__(self, name):
+            return getattr(os, name)
+
+        def listdir(self, *path):
+            raise OSError(5)
+
+    new()
+    put('users.json', b'something')
+    claimreset.os = Failing()
+    try:
+        raises(OSError, reset, 'users.json')
+    finally:
+        claimreset.os = os
     new()
 
 
@@ -860,6 +1043,26 @@ async def at(visitor, host, path, method='GET', form=''):
     return await visitor.request(method, path, headers, form)
 
 
+async def test_names_are_compared_as_names():
+    for hosts in ('Greenhouse.LOCAL', ('Greenhouse.LOCAL',), ['greenhouse.local']):
+        new()
+        visitor = Client(boot(hosts=hosts))
+        assert (await at(visitor, 'greenhouse.local', '/claim')).status_code == 200
+        for host in ('', 'local', 'house', 'Greenhouse'):
+            assert (await at(visitor, host, '/claim')).headers['Location'] == 'http://greenhouse.local/claim', host
+
+
+async def test_the_window_that_a_phone_opens_for_a_captive_portal_gets_the_page():
+    new()
+    app = boot(hosts='192.168.4.1')
+    window = {'X-Requested-With': 'com.android.captiveportallogin', 'Accept': 'text/html,application/xhtml+xml,*/*',
+              'Host': 'connectivitycheck.gstatic.com'}
+    res = await Client(app).get('/generate_204', window)
+    assert (res.status_code, res.headers['Location']) == (302, 'http://192.168.4.1/claim')
+    window['Host'] = '192.168.4.1'
+    assert (await Client(app).get('/claim', window)).status_code == 200
+
+
 async def test_without_names_any_will_do():
     new()
     app = boot()
@@ -873,8 +1076,10 @@ async def test_a_page_of_another_site_claims_nothing():
     app = boot(button=lambda: True, code=False)
     for headers in ({'Origin': 'http://evil.example'}, {'Origin': 'null'}, {'Sec-Fetch-Site': 'cross-site'},
                     {'Origin': 'http://device.lan:81'}):
-        res = await Client(app).post('/claim', headers, form=fields(None))
-        assert res.status_code == 403, headers
+        headers['Content-Type'] = FORM
+        for method in ('POST', 'post'):
+            res = await Client(app).request(method, '/claim', headers, fields(None))
+            assert res.status_code == 403, (headers, method)
     assert len(app.users) == 0
     res = await Client(app).post('/claim', {'Origin': 'http://device.lan'}, form=fields(None))
     assert res.status_code == 302

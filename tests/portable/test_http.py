@@ -194,6 +194,18 @@ def test_C7_vary_is_added_once_beside_what_is_there():
         assert response.headers['Vary'] == expected, known
 
 
+def test_C7_each_header_is_there_once_however_it_is_written():
+    for given in ({}, {'Vary': 'Accept', 'Cache-Control': 'private'}, {'vary': 'Accept', 'cache-control': 'private'}):
+        response = Response('', 200, given)
+        http.vary(response, 'Cookie', True)
+        http.vary(response, 'Authorization', True)
+        names = sorted([name.lower() for name in response.headers])
+        assert names == ['cache-control', 'vary'], given
+        for spelling in ('Vary', 'vary', 'VARY'):
+            assert response.headers[spelling] == ('Accept, ' if given else '') + 'Cookie, Authorization', given
+        assert response.headers['Cache-Control'] == ('private' if given else 'no-store'), given
+
+
 def test_C7_no_store_gives_way_to_what_the_handler_says():
     response = Response('')
     http.no_store(response)

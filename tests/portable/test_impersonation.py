@@ -212,6 +212,16 @@ async def test_without_an_impersonation_nobody_may():
             raise AssertionError('no error')
 
 
+def test_an_impersonation_without_an_end_is_refused():
+    for max_age in (0, -1, None, 0.5, '3600', True):
+        try:
+            Impersonation(max_age=max_age)
+        except ValueError as error:
+            assert 'max_age' in str(error)
+        else:
+            raise AssertionError(max_age)
+
+
 async def test_a_session_that_was_begun_with_it_is_nobodys_without_it():
     with Cheap():
         house = await office()

@@ -972,6 +972,19 @@ async def test_flaw_B7_the_visitor_comes_back_to_exactly_the_page_that_was_asked
         assert (await browser.get(url)).text == 'private: 1', url
 
 
+async def test_the_way_to_the_form_is_never_longer_than_what_the_server_takes():
+    for path, query in (('/private', '&a=1' * 450), ('/private', '/' * 1950), ('/private', '%C3%A9' * 300)):
+        url = '%s?%s' % (path, query)
+        browser = Client(site())
+        assert len(url) < 2000
+        there = (await browser.get(url)).headers['Location']
+        assert there == '/login?next=/private', len(there)
+        assert (await browser.get(there)).status_code == 200
+        assert (await browser.post(there, form='id=1')).headers['Location'] == path
+    res = await Client(site()).get('/private?' + 'a' * 1800)
+    assert len(res.headers['Location']) > 1800
+
+
 # --- who gets a redirect, and who a 401 ------------------------------------------------------------------------------
 
 async def test_flaw_B10_programs_get_a_401_with_a_challenge_and_people_the_form():

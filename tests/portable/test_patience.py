@@ -208,3 +208,28 @@ async def test_numbers_that_are_none_are_refused():
         except ValueError:
             refused = True
         assert refused, options
+
+
+def test_an_event_loop_that_is_begun_anew_is_watched_as_well():
+    app, _ = make_app(seconds=1)
+    with FakeClock() as clock:
+        async def fail():
+            await connect(app, Visitor(HALF_A_HEAD))
+            raise ValueError()
+
+        async def go_on():
+            visitor = Visitor(HALF_A_HEAD)
+            tasks = await connect(app, visitor)
+            clock.advance(10)
+            await asyncio.sleep(1.5)
+            await settle()
+            closed = visitor.closed
+            await end(tasks)
+            return closed
+
+        try:
+            asyncio.run(fail())
+        except ValueError:
+            asyncio.new_event_loop().close()  # as MicroPython's documentation has it, after an error
+        clock.advance(10)
+        assert asyncio.run(go_on())

@@ -420,3 +420,17 @@ def test_L5_a_thread_that_asks_between_two_steps_of_another_makes_no_leap():
         portable._ticks_ms = switched
         portable.uptime_ms()
         assert 0 <= portable.uptime_ms() - before <= 1000
+
+
+def test_a_control_character_is_found_among_whatever_else_there_is():
+    for byte in range(256):
+        is_control = byte < 32 or byte == 127
+        for beside in (b'', b'anna:', 'j\u00fcrgen:\u20ac\u00ad'.encode()):
+            assert portable.has_controls(beside + bytes([byte]) + b'x') is is_control, (byte, beside)
+
+
+def test_a_token68_is_letters_digits_and_six_signs_with_its_padding_at_the_end():
+    for text in ('a', 'a=', 'YW5uYTpjb3JyZWN0==', '4Hs8LqXe0Zk3-._~+/', '0' * 400):
+        assert all(one.is_token68(text) for one in BOTH), text
+    for text in ('', '=', '==', 'a=b', '=a', 'a b', 'a\n', '\na', 'a,b', 'a"', 'a\x00', '\u0661', '\xe9'):
+        assert not any(one.is_token68(text) for one in BOTH), text

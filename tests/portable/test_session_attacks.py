@@ -42,6 +42,11 @@ def site(**options):
     @app.get('/slow/<what>')
     @with_session
     async def slow(request, session, what):
+        if 'early' in what:
+            session.regenerate()
+            if 'twice' in what:
+                session.save()
+                session.regenerate()
         app.going.set()
         await app.gate.wait()
         session['n'] = session.get('n', 0) + 1
@@ -78,7 +83,7 @@ def stores():
 # --- requests that overtake each other --------------------------------------------------------------
 
 async def test_S11_whatever_a_slow_handler_does_late_a_logout_has_won():
-    for what in ('regenerate', 'twice', 'save', 'flash', 'look'):
+    for what in ('regenerate', 'twice', 'early', 'early-twice', 'save', 'flash', 'look'):
         for store in stores():
             with FakeClock(START) as clock:
                 app = site(store=store, idle=800)
@@ -92,6 +97,49 @@ async def test_S11_whatever_a_slow_handler_does_late_a_logout_has_won():
                 app.gate.set()
                 assert (await task).text == what
                 assert await who(slow) == 'nobody', (what, store)
+
+
+async def test_S3_who_logs_out_after_a_change_of_ids_in_one_request_has_no_session_left_at_once():
+    app = site()
+
+    @app.get('/both')
+    @with_session
+    async def both(request, session):
+        session.regenerate()
+        session.save()
+        app.tokens = [session.token]
+        session.delete()
+        app.going.set()
+        await app.gate.wait()
+        return 'both'
+
+    browser = Client(app)
+    await browser.post('/login/anna/0')
+    app.tokens, thief = [], browser.copy()
+    task = asyncio.create_task(browser.get('/both'))
+    await app.going.wait()
+    assert await who(thief) == 'nobody' and app._session.decode(app.tokens[0]) == {}
+    app.gate.set()
+    await task
+    assert browser.names() == []
+
+
+class Lost(Revoked):
+    """A list whose file another process has damaged."""
+
+    def is_lost(self):
+        return True
+
+
+async def test_S11_a_list_of_ended_sessions_that_cannot_be_read_is_a_503_that_says_when_to_come_again():
+    app = site()
+    browser = Client(app)
+    await browser.post('/login/anna/0')
+    app._session.revoked = lost = Lost()
+    lost.is_empty = False
+    refused = await browser.get('/who')
+    assert (refused.status_code, refused.headers.get('Retry-After')) == (503, '2')
+    assert await who(Client(app)) == 'nobody'
 
 
 async def test_S11_a_late_regenerate_is_ended_by_logout_everywhere_too():
@@ -130,8 +178,37 @@ class SlowStore(MemoryStore):
 
     async def delete(self, session_id):
         await self.pause()
-        await super().delete(session_id)
+        done = await super().delete(session_id)
         await self.pause()
+        return done
+
+
+async def test_S11_a_logout_while_a_session_is_ended_for_another_id_has_won():
+    store = HeldStore()
+    app = site(store=store)
+    browser = Client(app)
+    await browser.post('/login/anna/0')
+    other = browser.copy()
+    store.gate = asyncio.Event()
+    task = asyncio.create_task(browser.get('/regenerate'))
+    while not store.is_held:
+        await asyncio.sleep(0)
+    await other.post('/logout')
+    store.gate.set()
+    await task
+    assert await who(browser) == 'nobody'
+
+
+class HeldStore(MemoryStore):
+    """A store in which the first to end a session waits at the gate, once there is one."""
+    gate = None
+    is_held = False
+
+    async def delete(self, session_id):
+        if self.gate is not None and not self.is_held:
+            self.is_held = True
+            await self.gate.wait()
+        return await super().delete(session_id)
 
 
 async def test_S11_no_interleaving_with_a_slow_store_brings_back_what_a_logout_ended():
