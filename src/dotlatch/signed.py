@@ -6,8 +6,6 @@ Which token that is, is up to the codec: any object with ``encode(claims)``, whi
 ``decode(token)``, which returns the claims or raises a :class:`~dotlatch.tokens.TokenError`. One that knows several
 keys has ``is_current(token)`` too.
 """
-from microdot import abort
-
 from . import lifetime, tokens
 from .portable import MICROPYTHON
 
@@ -59,6 +57,8 @@ class Signed:
 
         A visitor comes with the same token again and again. The last ones that our keys have verified are known by
         their whole text; that they have not ended is looked at every time.
+
+        :raises OSError: when the list of ended ones cannot be read.
         """
         ext = self.ext
         if self._is_ours and (self._secret is None or ext.secret_key is not self._secret):
@@ -82,7 +82,7 @@ class Signed:
                     self._verified.clear()
                 self._verified[token] = known
         if found is None and sent and ext.revoked.is_lost():
-            abort(503, 'Sessions are not available')
+            raise OSError('nobody can tell which sessions were ended')
         return found
 
     def encode(self, claims: 'dict[str, Any]', secret_key: 'Any' = None) -> str:
@@ -124,3 +124,12 @@ class Signed:
     def end(self, session: 'SessionDict', claims: 'dict[str, Any]') -> None:
         """End a session before its time."""
         self.ext.end_token(claims)
+
+    def bury(self, session: 'SessionDict') -> None:
+        """End what a session goes on from; the session too, when somebody else was sooner: that was a logout."""
+        ext = self.ext
+        for claims in session._doomed:
+            if session._claims is not None and ext.is_ended(claims):
+                ext.end_token(session._claims)
+            ext.end_token(claims)
+        session._doomed = ()

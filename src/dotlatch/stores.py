@@ -86,13 +86,12 @@ class MemoryStore:
             raise ValueError('the session would be %d bytes, %d fit' % (len(text), self.max_record))
         return self._write(session_id, text, new)
 
-    async def delete(self, session_id: str) -> None:
-        """End a session. It is no error when it is not there.
+    async def delete(self, session_id: str) -> bool:
+        """End a session, and tell whether it was there: of two that end the same, one is told so.
 
         :raises OSError: when the medium cannot be written: the session may still be there (503).
         """
-        if is_session_id(session_id):
-            self._remove(session_id)
+        return is_session_id(session_id) and self._remove(session_id)
 
     async def delete_user(self, user: 'str | int', keep: 'str | None' = None) -> int:
         """End all sessions of a user, also those that cannot be judged while the clock is not set.
@@ -166,11 +165,11 @@ class MemoryStore:
         self._records[name] = text
         return True
 
-    def _remove(self, name: str) -> None:
-        self._drop(name)
+    def _remove(self, name: str) -> bool:
+        return self._drop(name)
 
-    def _drop(self, name: str) -> None:
-        self._records.pop(name, None)
+    def _drop(self, name: str) -> bool:
+        return self._records.pop(name, None) is not None
 
 
 class FileStore(MemoryStore):
@@ -245,17 +244,20 @@ class FileStore(MemoryStore):
                 raise error
         return True
 
-    def _remove(self, name: str) -> None:
+    def _remove(self, name: str) -> bool:
         with self._lock():
-            self._drop(name)
+            return self._drop(name)
 
-    def _drop(self, name: str) -> None:
+    def _drop(self, name: str) -> bool:
+        found = False
         for end in (files.OLD, ''):  # in this order: the old one would be read once the other is gone
             try:
                 os.remove(self._path(name) + end)
+                found = True
             except OSError as error:
                 if error.errno != 2:  # ENOENT
                     raise
+        return found
 
 
 def _sealed(name: str, text: bytes) -> bytes:

@@ -127,9 +127,9 @@ async def ending_everything_wins_over_a_late_save(make):
 async def deleting_twice_is_no_error(make):
     store = make(8)
     session_id, other = await new(store), await new(store)
-    assert await store.delete(session_id) is None
-    assert await store.delete(session_id) is None
-    assert await store.delete(random_id()) is None
+    assert await store.delete(session_id) is True
+    assert await store.delete(session_id) is False
+    assert await store.delete(random_id()) is False
     assert await store.load(session_id) is None
     assert await store.load(other) is not None
 
@@ -186,7 +186,7 @@ async def hostile_ids_are_no_sessions(make):
         assert await store.load(hostile) is None, hostile
         assert await store.save(hostile, record('anna')) is False, hostile
         assert await store.save(hostile, record('anna'), new=True) is False, hostile
-        assert await store.delete(hostile) is None, hostile
+        assert await store.delete(hostile) is False, hostile
     assert await listed(store, 'anna') == [good]
     assert await store.delete_user('bert', keep='../' + 'A' * 19) == 0
     assert await store.delete_user('anna', keep='A' * 21 + '\0') == 1

@@ -136,7 +136,7 @@ async def test_S12_a_hostile_id_does_not_reach_the_file_system():
             assert await store.load(hostile) is None
             assert await store.save(hostile, record()) is False
             assert await store.save(hostile, record(), new=True) is False
-            assert await store.delete(hostile) is None
+            assert await store.delete(hostile) is False
     finally:
         stores.os, files.read, files.replace = os, read, replace
 

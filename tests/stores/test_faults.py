@@ -43,7 +43,7 @@ def assert_unavailable(answers, limit):
 
 def assert_well(answers):
     loaded, saved, made, listed, ended, deleted = [answer for answer, _ in answers]
-    assert loaded["user"] == "anna" and saved is made is True and listed and ended == 0 and deleted is None
+    assert loaded["user"] == "anna" and saved is made is True and listed and ended == 0 and deleted is False
 
 
 async def longest_pause(stop):

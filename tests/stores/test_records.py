@@ -146,6 +146,6 @@ async def test_S12_what_is_no_id_never_reaches_the_server(kind, folder):
         assert await store.load(hostile) is None
         assert await store.save(hostile, record("anna")) is False
         assert await store.save(hostile, record("anna"), new=True) is False
-        assert await store.delete(hostile) is None
+        assert await store.delete(hostile) is False
     assert isinstance(await error_of(store.load(random_id())), OSError)
     await close_store(kind, store)

@@ -1,12 +1,14 @@
 """What RedisStore leaves in the server, and how it gets there."""
 
 import asyncio
+import traceback
 
 import pytest
 from redis.asyncio import Redis
 from stores_contract import error_of, new, record
 
-from dotlatch.portable import random_id
+from dotlatch.portable import now, random_id
+from dotlatch.server import records
 from dotlatch.server.errors import StoreUnavailable
 from dotlatch.server.redis import RedisServer, RedisStore
 from tests.stores.kinds import REDIS
@@ -63,6 +65,17 @@ async def test_nothing_is_left_of_a_session_that_ended(stores):
         await store.list_user("bert")
         assert await client.zrange(f'{store.name}:user:"bert"', 0, -1) == [kept.encode()]
         assert await client.exists(f"{store.name}:session:{ended}") == 0
+
+
+async def test_S6_a_machine_whose_clock_is_ahead_hides_no_session_from_who_ends_them_all(stores, monkeypatch):
+    store = stores.one()
+    kept = await new(store, user="anna", ttl=100)
+    with monkeypatch.context() as ahead:
+        ahead.setattr(records, "now", lambda: now() + 200)
+        await new(store, user="anna", ttl=1000)
+        await store.list_user("anna")
+    assert await store.delete_user("anna") == 2
+    assert await store.load(kept) is None
 
 
 async def test_S12_the_server_holds_what_was_given_and_the_id_as_a_key_alone(stores):
@@ -178,6 +191,20 @@ def test_a_url_that_is_none_is_refused_at_the_start(stores):
     for url in ("", "valkey://127.0.0.1", "localhost", "http://127.0.0.1", "127.0.0.1:6379"):
         with pytest.raises(ValueError):
             RedisStore(url)
+
+
+def test_H3_a_url_that_is_refused_is_not_quoted_nor_its_password(stores):
+    for url in ("redis://:hunter/2@127.0.0.1:6379/0", "redis://:hunter#2@127.0.0.1", "redis://:hunter[2@127.0.0.1",
+                "redis://user:hunter2@127.0.0.1:port/0"):
+        with pytest.raises(ValueError, match="%2F") as refused:
+            RedisStore(url)
+        assert "hunter" not in "".join(traceback.format_exception(refused.value))
+
+
+def test_numbers_out_of_bounds_are_refused_at_the_start(stores):
+    for wrong in ({"timeout": 0}, {"timeout": -1}, {"timeout": float("nan")}, {"max_connections": 0}):
+        with pytest.raises(ValueError):
+            RedisServer(stores.address, **wrong)
 
 
 async def test_S11_a_full_server_takes_no_new_session_and_forgets_none(stores, redis_with):

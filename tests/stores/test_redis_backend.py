@@ -27,12 +27,12 @@ KEY = "0123456789abcdef0123456789abcdef"
 async def test_an_id_is_new_once_in_all_processes(stores):
     backends = Backends(stores)
     tickets = [backends.one().tickets, backends.one().tickets]
-    for ticket_id in (random_id(), "an id of another kind", "x" * 5000):
+    for ticket_id in (random_id(), "an id of another kind", "x" * 5000, "\ud800"):
         answers = await asyncio.gather(*[tickets[i % 2].add(ticket_id, 30) for i in range(20)])
         assert sorted(answers) == [False] * 19 + [True]
     assert await tickets[0].add(random_id(), 30) is True
     keys = await backends.keys()
-    assert len(keys) == 4
+    assert len(keys) == 5
     for key, seconds in keys.items():
         assert len(key) < 100 and 25 + SKEW < seconds <= 30 + SKEW
 
@@ -115,6 +115,18 @@ async def test_all_parts_share_their_connections_and_close_gives_them_back(store
     await use(backend)  # and it may be used again
     await backend.close()
     await client.aclose()
+
+
+async def test_who_waits_for_a_connection_gets_it_whoever_else_gives_up(stores):
+    server = RedisServer(stores.address, timeout=5, max_connections=1)
+    for number in range(50):
+        asking = [asyncio.create_task(server.command("PING")) for _ in range(8)]
+        for _ in range(number % 5):
+            await asyncio.sleep(0)
+        for task in asking[1::2]:
+            task.cancel()
+        assert [await task for task in asking[::2]] == [True] * 4
+    await server.close()
 
 
 async def test_two_apps_on_one_server_know_nothing_of_each_other(stores):

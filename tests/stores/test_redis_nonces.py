@@ -6,6 +6,7 @@ import random
 import pytest
 from clock import FakeClock  # of tests/portable
 from microdot import Microdot
+from redis.asyncio import Redis
 from stores_contract import error_of
 from test_digest import Visitor
 
@@ -86,6 +87,17 @@ async def test_D2_a_nonce_ends(stores, monkeypatch):
         assert await nonces.use(nonce, 4) is STALE and await nonces.use(nonce, 1) is STALE
 
 
+async def test_L5_a_clock_that_is_set_forward_costs_a_client_one_nonce(stores, monkeypatch):
+    backends = Backends(stores)
+    async with ServerClock(monkeypatch, stores.address) as server:
+        with FakeClock() as clock:
+            nonces = await ready(backends.one().nonces)
+            clock.advance(10)
+            await server.advance(3610)
+            assert await nonces.use(nonces.new(), 1) is STALE
+            assert await nonces.use(nonces.new(), 1) is GOOD
+
+
 async def test_D3_a_full_table_refuses_what_has_left_it(stores):
     backends = Backends(stores)
     nonces = await ready(RedisNonces(backends.one().server, backends.prefix, max_used=20))
@@ -98,6 +110,18 @@ async def test_D3_a_full_table_refuses_what_has_left_it(stores):
     assert [await nonces.use(nonce, 1) for nonce in given] == [STALE] * 40 + [REPLAY] * 20
     assert [await nonces.use(nonce, 2) for nonce in given] == [STALE] * 40 + [GOOD] * 20
     assert len(await backends.keys()) == 20 + 4
+
+
+async def test_D3_a_nonce_whose_count_the_server_has_dropped_begins_none_anew(stores):
+    backends = Backends(stores)
+    nonces = await ready(backends.one().nonces)
+    nonce = nonces.new()
+    assert await nonces.use(nonce, 1) is GOOD
+    client = Redis.from_url(stores.address)
+    count = [key for key in await backends.keys() if await client.type(key) == b"string" and ":nonce:" in key]
+    assert await client.delete(*count) == 1
+    await client.aclose()
+    assert await nonces.use(nonce, 1) is STALE
 
 
 async def test_D3_nothing_is_kept_of_nonces_that_nobody_uses(stores):

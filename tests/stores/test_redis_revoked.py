@@ -72,12 +72,20 @@ class Site:
         @app.post("/slow/<how>")
         @with_session
         async def slow(request, session, how):
+            if how == "early":
+                session.regenerate()
             await self.meanwhile()
             session["note"] = "late"
             if how == "regenerate":
                 session.regenerate()
             session.save()
             return "slow"
+
+        @app.post("/again")
+        async def log_in_again(request):  # the password was right, and took its time
+            await login.get_current_user(request)
+            await self.meanwhile()
+            return await login.login_user(request, {"id": "anna", "password_hash": "x"})
 
         @app.get("/decode")
         async def decode(request):
@@ -160,18 +168,40 @@ async def test_others_stay_logged_in(stores):
     assert [await who(person.copy(there.app)) for person in people[1::2]] == ["anna"] * 10
 
 
-@pytest.mark.parametrize("how", ["save", "regenerate"])
-async def test_S11_a_logout_elsewhere_wins_over_a_handler_that_saves_late(stores, how):
+@pytest.mark.parametrize("is_elsewhere", [True, False])
+@pytest.mark.parametrize("how", ["save", "regenerate", "early"])
+async def test_S11_a_logout_wins_over_a_handler_that_saves_late(stores, how, is_elsewhere):
     here, there = sites(stores)
-    anna = await logged_in(here)
+    anna = await logged_in(here if is_elsewhere else there)
     other = anna.copy(there.app)
+    ben = await logged_in(there)
 
     async def log_out():
+        await who(ben)  # by which the server hears all that this process knows
         await anna.post("/logout")
 
     there.meanwhile = log_out
     assert (await other.post("/slow/" + how)).text == "slow"
     assert [await who(other), await who(other.copy(here.app))] == ["nobody", "nobody"]
+
+
+async def test_S11_a_login_takes_nothing_over_from_a_session_that_was_ended_elsewhere_meanwhile(stores):
+    here, there = sites(stores)
+    anna = await logged_in(here)
+
+    async def nothing():
+        pass
+
+    here.meanwhile = nothing
+    await anna.post("/slow/save")
+    other = anna.copy(there.app)
+
+    async def log_out():
+        await other.post("/logout")
+
+    here.meanwhile = log_out
+    await anna.post("/again")
+    assert await who(anna) == "anna" and (await anna.get("/counter")).text == "None"
 
 
 async def test_a_session_that_goes_on_under_another_id_does_so_everywhere(stores):
@@ -267,6 +297,21 @@ async def test_S3_what_a_server_has_lost_it_hears_again_from_who_knows_it(stores
     assert await who(thief.copy(there.app)) == "nobody"
 
 
+@pytest.mark.parametrize("gone", ["", ":ends", ":log", ":by"])
+async def test_S3_a_list_of_which_the_server_has_dropped_a_part_is_told_anew(stores, gone):
+    backends = Backends(stores)
+    here = Site(backends.one().revoked)
+    anna, ben = await logged_in(here), await logged_in(here)
+    thief = anna.copy()
+    await anna.post("/logout")
+    client = Redis.from_url(stores.address)
+    await client.delete(backends.prefix + "ended" + gone)
+    await client.aclose()
+    there = Site(backends.one().revoked)
+    assert await who(ben.copy(there.app)) == "anna" == await who(ben)
+    assert await who(thief.copy(there.app)) == "nobody"
+
+
 async def test_S3_what_was_acknowledged_outlives_a_crash_of_the_server(stores):
     backends = Backends(stores)
     here = Site(backends.one().revoked)
@@ -323,6 +368,21 @@ async def test_a_full_list_ends_what_ends_first_and_loses_nothing(stores):
     assert len(await backends.keys()) == 4
 
 
+async def test_S3_what_made_room_in_a_full_list_is_not_forgotten_with_the_list(stores):
+    backends = Backends(stores)
+    here, there = [RedisRevoked(backends.one().server, backends.prefix, limit=20) for _ in range(2)]
+    added = {random_id(): now() + 1000 + 10 * i for i in range(60)}
+    for token_id, end in added.items():
+        here.add(token_id, end)
+        await here.sync()
+    await backends.empty()
+    await there.sync()  # it knows nothing, and comes first
+    await here.sync()
+    await there.sync()
+    assert all(there.has(token_id, end) for token_id, end in added.items())
+    assert not there.has(random_id(), max(added.values()) + 1)
+
+
 async def test_it_says_what_the_list_of_one_process_says(stores):
     backends = Backends(stores)
     shared, single = backends.one().revoked, Revoked(1000)
@@ -352,6 +412,13 @@ async def test_every_key_ends(stores):
     await one.sync()
     keys = await backends.keys()
     assert len(keys) == 4 and all(14 * DAY <= seconds <= 15 * DAY + 1 for seconds in keys.values())
+
+
+async def test_a_list_of_nothing_ends_too(stores):
+    backends = Backends(stores)
+    await backends.one().revoked.sync()
+    keys = await backends.keys()
+    assert len(keys) == 1 and all(0 < seconds <= DAY + 1 for seconds in keys.values())
 
 
 async def test_what_has_ended_by_itself_is_cleared_away(stores):
@@ -416,6 +483,45 @@ async def test_S3_what_a_server_has_lost_of_its_last_moments_it_hears_again(stor
     await here.sync()
     await there.sync()
     assert there.has(early, end) and there.has(late, end)
+
+
+async def test_S3_what_a_replica_had_not_heard_of_when_it_took_over_it_hears_from_who_knows_it(stores):
+    backends = Backends(stores)
+    here, there = backends.one().revoked, backends.one().revoked
+    early, late, end = random_id(), random_id(), now() + 1000
+    here.add(early, end)
+    await here.sync()
+    await there.sync()
+    client = Redis.from_url(stores.address)
+    kept = {key: await client.dump(key) for key in await backends.keys()}
+    here.add(late, end)
+    await here.sync()
+    for key, value in kept.items():
+        await client.restore(key, 0, value, replace=True)
+    await client.aclose()
+    there.add(random_id(), end)  # the list is as long as it was, and later
+    await there.sync()
+    await here.sync()
+    await there.sync()
+    assert there.has(early, end) and there.has(late, end)
+
+
+async def test_requests_that_wait_for_a_long_list_have_it_read_once(stores, monkeypatch):
+    monkeypatch.setattr(revoking, "PAGE", 10)
+    monkeypatch.setattr(redis_revoked, "PAGE", 10)
+    backends = Backends(stores)
+    here, backend = backends.one().revoked, backends.one()
+    ended = {random_id(): now() + 1000 for _ in range(200)}
+    for token_id, end in ended.items():
+        here.add(token_id, end)
+    await here.sync()
+    asked = counted(backend)
+    waiting = [asyncio.create_task(backend.revoked.sync()) for _ in range(30)]
+    await asyncio.sleep(0.001)
+    waiting[0].cancel()  # whose client has gone
+    await asyncio.gather(*waiting[1:])
+    assert all(backend.revoked.has(token_id, end) for token_id, end in ended.items())
+    assert len(asked) <= 20 + 1 + 30
 
 
 async def test_S3_a_server_that_has_lost_a_long_list_has_it_back_before_long(stores):

@@ -8,8 +8,9 @@
 
 Under ASGI, Microdot builds its request outside of its own error handling: a query such as ``?x=%zz``, or a header that
 is no UTF-8, is a 500 and a traceback for every client who likes one. Its own server answers those with a 400, and so
-does this. A server on a UNIX socket names no client, which Microdot does not expect either, and a question mark that
-was escaped in the path would begin the query.
+does this. A body whose client has gone halfway is a 400 too: half a password would be one. A server on a UNIX socket
+names no client, which Microdot does not expect either, and a question mark that was escaped in the path would begin the
+query.
 """
 from typing import Any
 
@@ -32,7 +33,15 @@ class Microdot(BaseMicrodot):  # type: ignore[misc]  # see above
             scope = {**scope, 'client': ('', 0)}
         if '?' in scope['path']:
             scope = {**scope, 'path': scope['path'].replace('?', '%3F')}
-        started = False
+        started = is_whole = False
+
+        async def watched_receive() -> 'dict[str, Any]':
+            nonlocal is_whole
+            message: 'dict[str, Any]' = await receive()
+            if message['type'] == 'http.disconnect' and not is_whole and not started:
+                raise ValueError('the client has gone before the end of its request')
+            is_whole = is_whole or not message.get('more_body', False)
+            return message
 
         async def watched_send(message: 'dict[str, Any]') -> None:
             nonlocal started
@@ -40,7 +49,7 @@ class Microdot(BaseMicrodot):  # type: ignore[misc]  # see above
             await send(message)
 
         try:
-            await super().asgi_app(scope, receive, watched_send)
+            await super().asgi_app(scope, watched_receive, watched_send)
         except ValueError:
             # What a handler raises is answered by Microdot; this comes from reading the request.
             if started:

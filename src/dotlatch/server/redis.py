@@ -35,7 +35,8 @@ from .waiting import TIMEOUT
 
 _PAGE = 100  # sessions that one script looks at: others wait for it
 
-# A value is two lines, the user's key and the record, so that a script knows whose session it is.
+# A value is two lines, the user's key and the record, so that a script knows whose session it is. What has ended is
+# taken out of a user's set by the server's clock, as it is dropped: an app's may be ahead.
 _USER_OF = """
 local function user_of(value)
     return type(value) == 'string' and string.match(value, '^([^\\n]*)\\n') or false
@@ -56,7 +57,7 @@ if was and was ~= '' and was ~= user then
 end
 if user ~= '' then
     local index = users .. user
-    redis.call('ZREMRANGEBYSCORE', index, '-inf', now)
+    redis.call('ZREMRANGEBYSCORE', index, '-inf', redis.call('TIME')[1])
     redis.call('ZADD', index, ends, id)
     redis.call('EXPIREAT', index, redis.call('ZRANGE', index, -1, -1, 'WITHSCORES')[2])
 end
@@ -66,10 +67,10 @@ return 1
 _DELETE = Script(_USER_OF + """
 local users, id = unpack(ARGV)
 local user = user_of(redis.pcall('GET', KEYS[1]))
-redis.call('DEL', KEYS[1])
 if user and user ~= '' then
     redis.call('ZREM', users .. user, id)
 end
+return redis.call('DEL', KEYS[1])
 """)
 
 _DELETE_USER = Script(_USER_OF + """
@@ -88,8 +89,8 @@ return {ended, #ids}
 """)
 
 _LIST_USER = Script(_USER_OF + """
-local sessions, user, now, first, page = unpack(ARGV)
-redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', now)
+local sessions, user, first, page = unpack(ARGV)
+redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', redis.call('TIME')[1])
 local ids, found = redis.call('ZREVRANGE', KEYS[1], first, first + page - 1), {}
 for _, id in ipairs(ids) do
     local value = redis.pcall('GET', sessions .. id)
@@ -173,10 +174,12 @@ class RedisStore:
             records.read_clock(), self._users, user_key)
         return saved == 1
 
-    async def delete(self, session_id: str) -> None:
-        """End a session. It is no error when it is not there."""
-        if is_session_id(session_id):
-            await self.server.script(_DELETE, self._sessions + session_id, self._users, session_id)
+    async def delete(self, session_id: str) -> bool:
+        """End a session, and tell whether it was there: of two that end the same, one is told so."""
+        if not is_session_id(session_id):
+            return False
+        ended: int = await self.server.script(_DELETE, self._sessions + session_id, self._users, session_id)
+        return ended == 1
 
     async def delete_user(self, user: 'str | int', keep: 'str | None' = None) -> int:
         """End all sessions of a user.
@@ -201,7 +204,7 @@ class RedisStore:
         first, looked_at = 0, _PAGE
         while user_key is not None and looked_at == _PAGE and first < records.MAX_LISTED:
             looked_at, page = await self.server.script(
-                _LIST_USER, self._users + user_key, self._sessions, user_key, time, first, _PAGE)
+                _LIST_USER, self._users + user_key, self._sessions, user_key, first, _PAGE)
             first += len(page) // 2
             for session_id, value in zip(page[::2], page[1::2]):
                 record = _record(value, time)

@@ -27,21 +27,10 @@ local now = clock(clock_key)
 local key, used, floor = prefix .. id, prefix .. 'used', prefix .. 'floor'
 local window = redis.call('GET', key)
 if now - made >= lifetime or made - now >= lifetime
-        or not window and made <= tonumber(redis.call('GET', floor) or 0) then
+        or not window and (made <= tonumber(redis.call('GET', floor) or 0) or redis.call('ZSCORE', used, id)) then
     return 'stale'
 end
-if not window then
-    redis.call('ZREMRANGEBYSCORE', used, '-inf', now - lifetime)
-    if redis.call('ZCARD', used) >= most then  -- what leaves it is refused from then on, and all that is as old
-        local oldest = redis.call('ZPOPMIN', used)
-        redis.call('DEL', prefix .. oldest[1])
-        redis.call('SET', floor, oldest[2], 'PX', 2 * lifetime)
-    end
-    redis.call('ZADD', used, made, id)
-    redis.call('PEXPIRE', used, 2 * lifetime)
-    window = '0:1' .. string.rep('0', 63)
-end
-local highest, seen = string.match(window, '^(%d+):([01]+)$')
+local highest, seen = string.match(window or '0:1' .. string.rep('0', 63), '^(%d+):([01]+)$')
 local ahead = count - tonumber(highest)
 if ahead > 0 then
     seen = ('1' .. string.rep('0', math.min(ahead, 64) - 1) .. seen):sub(1, 64)
@@ -52,6 +41,16 @@ elseif seen:sub(1 - ahead, 1 - ahead) == '1' then
     return 'replay'
 else
     seen = seen:sub(1, -ahead) .. '1' .. seen:sub(2 - ahead)
+end
+if not window then
+    redis.call('ZREMRANGEBYSCORE', used, '-inf', now - lifetime)
+    if redis.call('ZCARD', used) >= most then  -- what leaves it is refused from then on, and all that is as old
+        local oldest = redis.call('ZPOPMIN', used)
+        redis.call('DEL', prefix .. oldest[1])
+        redis.call('SET', floor, oldest[2], 'PX', 2 * lifetime)
+    end
+    redis.call('ZADD', used, made, id)
+    redis.call('PEXPIRE', used, 2 * lifetime)
 end
 redis.call('SET', key, highest .. ':' .. seen, 'PX', 2 * lifetime)
 return 'good'
@@ -109,6 +108,8 @@ class RedisNonces:
 
         before = self._secret.key
         verdict = _VERDICTS[await self._secret.script(_USE, arguments)]
+        if verdict is STALE:  # maybe its clock was set, and the next one would be no better
+            await self._secret.ready(MIN_AGE)
         return verdict if self._secret.key is before else STALE  # a server that was emptied forgot what was used
 
     async def _read(self, nonce: str) -> 'bytes | None':

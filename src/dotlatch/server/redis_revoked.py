@@ -21,7 +21,7 @@ _SYNC = Script("""
 local list, by = KEYS[1], ARGV[5]
 local since, limit, page, offered = ARGV[2], tonumber(ARGV[3]), tonumber(ARGV[4]), ARGV[6]
 local state = redis.call('HMGET', list, 'epoch', 'last', 'floor')
-if #ARGV == 6 and state[1] == ARGV[1] and (state[2] or '0') == since then
+if #ARGV == 7 and state[1] == ARGV[1] and (state[2] or '0') == since then
     return 0  -- nothing new, as most often
 end
 
@@ -34,11 +34,16 @@ local epoch, last, floor = state[1], tonumber(state[2] or 0), tonumber(state[3] 
 local time = redis.call('TIME')
 local elsewhere = {}
 
-if not epoch then
-    epoch = offered
-    redis.call('HSET', list, 'epoch', epoch)
+-- Memory may have been made with some of the keys. What is left of the list has gaps, and all tell theirs anew.
+if not epoch or last > 0 and redis.call('EXISTS', ends, log, who) < 3 then
+    redis.call('DEL', ends, log, who)
+    epoch, last = offered, 0
 end
-local is_anew = ARGV[1] ~= epoch or tonumber(since) > last
+if floor < tonumber(ARGV[7]) then
+    epoch, floor = offered, tonumber(ARGV[7])
+end
+-- What was read last is not there: these are a replica's, which had not heard of it yet, or it has ended.
+local is_anew = ARGV[1] ~= epoch or since ~= '0' and redis.call('ZCOUNT', log, since, since) == 0
 if is_anew then
     since = '0'
 end
@@ -52,7 +57,7 @@ local function remove(found)
     end
 end
 
-for i = 7, #ARGV, 2 do
+for i = 8, #ARGV, 2 do
     local id, ending = ARGV[i], tonumber(ARGV[i + 1])
     local was = redis.call('ZSCORE', ends, id)
     if was and redis.call('HGET', who, id) ~= by then
@@ -75,8 +80,8 @@ for i = 7, #ARGV, 2 do
     end
 end
 
-if #ARGV > 6 then
-    redis.call('HSET', list, 'last', text(last), 'floor', text(floor))
+if #ARGV > 7 or epoch ~= state[1] then
+    redis.call('HSET', list, 'epoch', epoch, 'last', text(last), 'floor', text(floor))
     local latest = redis.call('ZRANGE', ends, -1, -1, 'WITHSCORES')[2] or time[1]
     for _, key in ipairs({list, ends, log, who}) do
         redis.call('EXPIREAT', key, text(math.max(latest, floor, time[1]) + 86400))
@@ -121,7 +126,8 @@ class RedisRevoked(SharedRevoked):
         """See :meth:`dotlatch.server.revoking.SharedRevoked.exchange`: one round trip."""
         epoch, since = at or (b'', b'0')
         # A process that was forked has its parent's name.
-        given: 'list[Argument]' = [epoch, since, self.limit, PAGE, f'{self._name}.{os.getpid()}', random_id()]
+        given: 'list[Argument]' = [
+            epoch, since, self.limit, PAGE, f'{self._name}.{os.getpid()}', random_id(), self.floor(0)]
         for token_id, end in ended:
             given += (token_id.encode(errors='surrogatepass'), end)
         answer = await self.server.script(_SYNC, self._list, *given)

@@ -1,7 +1,7 @@
 """A Redis or Valkey server as dotlatch asks it: within a time limit, from any event loop, with one error.
 
-Needs errors.py and waiting.py of this folder, and ``pip install dotlatch[redis]``. What asks it shares one of these,
-and so its connections::
+Needs portable.py, errors.py and waiting.py of this folder, and ``pip install dotlatch[redis]``. What asks it shares one
+of these, and so its connections::
 
     server = RedisServer('redis://127.0.0.1:6379/0')
     PING = Script("return redis.call('INCR', KEYS[1])")
@@ -15,18 +15,22 @@ import hashlib
 from collections.abc import Callable
 from typing import Any, Union
 
-from redis.asyncio import BlockingConnectionPool, Redis
+from redis.asyncio import ConnectionPool, Redis
 from redis.asyncio.connection import parse_url
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
-from redis.exceptions import NoScriptError, RedisError
+from redis.exceptions import NoScriptError, ReadOnlyError, RedisError
 
+from ..portable import warn_once
 from .errors import StoreUnavailable
 from .waiting import TIMEOUT, PerLoop, settle, within
 
 Argument = Union[str, bytes, int]
 
 MAX_CONNECTIONS = 32
+
+_NO_URL = ('a Redis has an address such as redis://:password@127.0.0.1:6379/0, or rediss:// or unix://; '
+           'in a password, write /, ?, #, @, [ and ] as %2F, %3F, %23, %40, %5B and %5D')
 
 
 class Script:
@@ -43,27 +47,39 @@ class RedisServer:
         ``redis.asyncio.Redis``, called once for each event loop; or a client, for programs that have one loop.
     :param timeout: seconds that a command may take in all, with the wait for a connection.
     :param max_connections: connections of one event loop; more commands wait for one of them.
+    :raises ValueError: for a URL that is none, or a number that is out of bounds.
     """
     def __init__(self, server: 'str | Redis | Callable[[], Redis]', timeout: float = TIMEOUT,
                  max_connections: int = MAX_CONNECTIONS) -> None:
+        if not timeout > 0 or max_connections < 1:
+            raise ValueError('timeout is seconds, above 0, and there is at least one connection')
         self.timeout = timeout
         self._max_connections = max_connections
         self._clients: 'PerLoop[Redis]'
         if isinstance(server, str):
-            parse_url(server)  # a URL that is none is the program's error, and said at its start
             url = server
+            try:
+                parse_url(url)
+            except ValueError:  # a program's error, said at its start; not by quoting half a password as the port
+                raise ValueError(_NO_URL) from None
             self._clients = PerLoop(lambda: self._connect(url))
         elif isinstance(server, Redis):
             self._clients = PerLoop(client=server)
         else:
             self._clients = PerLoop(server)
+        self._turns = PerLoop(self._make_turns)
 
     def _connect(self, url: str) -> Redis:
         # No retries, which would take their time several times over: the pool sees for itself that a connection was
         # closed, and opens another. RESP2, since replies are plain and it saves a round trip.
-        return Redis.from_pool(BlockingConnectionPool.from_url(
-            url, max_connections=self._max_connections, timeout=self.timeout, socket_timeout=self.timeout,
+        return Redis.from_pool(ConnectionPool.from_url(
+            url, max_connections=self._max_connections, socket_timeout=self.timeout,
             socket_connect_timeout=self.timeout, retry=Retry(NoBackoff(), 0), protocol=2))
+
+    def _make_turns(self) -> asyncio.Semaphore:
+        # In place of redis-py's BlockingConnectionPool: there a turn is lost with whoever is cancelled when it is his.
+        pool: Any = self._clients.get().connection_pool
+        return asyncio.Semaphore(min(self._max_connections, pool.max_connections))
 
     async def command(self, *command: Argument) -> Any:
         """Return the server's answer, strings as bytes; ``None`` also for a key that holds something else.
@@ -90,11 +106,17 @@ class RedisServer:
 
     async def _ask(self, client: Any, command: 'tuple[Argument, ...]') -> Any:
         try:
-            return await client.execute_command(*command, NEVER_DECODE=True)
+            async with self._turns.get():
+                return await client.execute_command(*command, NEVER_DECODE=True)
         except NoScriptError:
             raise
+        except ReadOnlyError as error:  # a replica by now: no old connection leads to whoever has taken over
+            await client.connection_pool.disconnect(inuse_connections=False)
+            raise StoreUnavailable('Redis cannot be asked: it is a replica') from error
         except (RedisError, OSError, asyncio.TimeoutError) as error:
-            raise StoreUnavailable('Redis cannot be asked: ' + type(error).__name__) from error
+            problem = 'Redis cannot be asked: ' + type(error).__name__
+            warn_once(problem)  # a wrong password is a 503 too, and who looks for it finds no more than this
+            raise StoreUnavailable(problem) from error
 
     async def close(self) -> None:
         """Close the connections of this event loop, but not those of a client that was given."""

@@ -12,7 +12,7 @@ Names and addresses are not in Redis, only keyed hashes of them, and each count 
 nothing. How many there can be is bounded by the rule for all together: after 300 failures in an hour, new ones come
 every five seconds at most.
 """
-from ..portable import Key, b64url_encode
+from ..portable import Key, alike, b64url_encode
 from .redis_server import Address, Argument, Script, server_at
 from .redis_shared import CLOCK, SAME_SECRET, SharedSecret
 from .waiting import TIMEOUT
@@ -158,7 +158,7 @@ class RedisThrottle:
         def arguments(key: Key) -> 'list[Argument]':
             # repr: half a character has no UTF-8.
             names = [key.sign(kind + repr(name).encode())[:_FINGERPRINT] for kind, name in (
-                (b'throttle account\n', account.strip().lower()), (b'throttle source\n', source.lower()))]
+                (b'throttle account\n', alike(account)), (b'throttle source\n', source.lower()))]
             return [verb, self._prefix, *map(b64url_encode, names), int(account != ''), int(source != ''),
                     *self._numbers]
 

@@ -32,7 +32,7 @@ class RedisTickets:
         :raises StoreUnavailable: when the server cannot be asked: then it may have been kept or not.
         """
         if not is_session_id(ticket_id):
-            ticket_id = 'sha256:' + hashlib.sha256(ticket_id.encode()).hexdigest()
+            ticket_id = 'sha256:' + hashlib.sha256(ticket_id.encode(errors='surrogatepass')).hexdigest()
         kept = await self.server.command('SET', self._prefix + ticket_id, '', 'NX', 'EX', ttl + SKEW)
         return kept is not None
 

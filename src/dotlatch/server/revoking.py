@@ -10,6 +10,7 @@ nothing. So a log-out anywhere counts in the next request everywhere, a request 
 that price, and whoever looks at a token looks into a dictionary and waits for nobody. To ask for each token would have
 every place wait that looks at one, on boards too, and is no quicker.
 """
+import asyncio
 import math
 from typing import Any, NamedTuple
 
@@ -42,7 +43,6 @@ class SharedRevoked:
     Tokens that end by this boot's uptime are nobody else's, and stay here.
     """
     def __init__(self) -> None:
-        self.is_empty = True
         self._ends: 'dict[str, int]' = {}
         self._floor = 0
         self._at: Any = None
@@ -50,6 +50,8 @@ class SharedRevoked:
         self._lost: 'dict[str, int]' = {}          # what we know and a server that has lost its list does not
         self._elsewhere: 'dict[str, None]' = {}
         self._own = Revoked(1000)
+        self._is_behind = True
+        self._reading: 'asyncio.Task[None] | None' = None
 
     async def exchange(self, at: Any, ended: 'list[tuple[str, int]]') -> News:
         """Give the server what was ended here, and return what is new there.
@@ -68,7 +70,11 @@ class SharedRevoked:
         else:
             ends = min(math.ceil(end), _LATEST)  # another codec's tokens may end whenever they like
             self._ends[token_id] = self._waiting[token_id] = max(ends, self._ends.get(token_id, 0))
-        self.is_empty = False
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing was ended yet."""
+        return not self._ends and not self._floor and self._own.is_empty
 
     def has(self, token_id: str, end: int, by_uptime: bool = False, floor: int = 0) -> bool:
         """Tell whether that token was ended, as of the last :meth:`sync`."""
@@ -93,6 +99,16 @@ class SharedRevoked:
 
         :raises StoreUnavailable: when it cannot be asked; what was ended here is given to it the next time.
         """
+        reading = self._reading
+        if self._is_behind:  # to read a long list takes its time, and for many at once as many times that
+            if reading is None or reading.done() or reading.get_loop() is not asyncio.get_running_loop():
+                self._reading = reading = asyncio.ensure_future(self._sync())
+                reading.add_done_callback(_forget_error)
+                return await asyncio.shield(reading)
+            await asyncio.shield(reading)
+        await self._sync()
+
+    async def _sync(self) -> None:
         waiting = list(self._waiting.items())
         is_more = True
         while is_more:
@@ -110,7 +126,8 @@ class SharedRevoked:
                 self._lost.pop(known, None)
                 if self._waiting.get(known) == end:
                     self._waiting.pop(known, None)
-            is_more = news.is_more or bool(waiting)
+            self._is_behind = news.is_more
+            is_more = news.is_more or bool(waiting) or (news.is_anew and bool(self._lost))
 
     def _take(self, news: News) -> None:
         self._ends.update(news.ended)
@@ -122,7 +139,6 @@ class SharedRevoked:
             self._floor = news.floor
             for token_id in [known for known, end in list(self._ends.items()) if end <= news.floor]:
                 self._ends.pop(token_id, None)
-        self.is_empty = not self._ends and not self._floor and self._own.is_empty
 
     # --- what a Session asks ----------------------------------------------------------------------
 
@@ -162,3 +178,8 @@ class SharedRevoked:
             return Response('Sessions are not available', 503, {'Retry-After': '2'})
         ext.hand_out(request, response, session)
         return response
+
+
+def _forget_error(task: 'asyncio.Task[None]') -> None:
+    if not task.cancelled():
+        task.exception()  # whoever waited for it has it

@@ -6,13 +6,15 @@
 
     app = Microdot()   # gunicorn --threads 4 main:app
 
-As with :mod:`dotlatch.server.asgi`: a query or a header that is no UTF-8 is a 400 here, not a 500. Text that is UTF-8
-arrives as what it says: WSGI hands out every byte as a character of its own (PEP 3333), which Microdot takes as it
-comes. Each of the server's threads has an event loop, where Microdot's share one that runs one request at a time and
-fails the others. And gunicorn's socket is opened for WebSockets only, of which there are none when gunicorn itself does
-TLS; Microdot opens it for every request without a body, and fails with TLS.
+As with :mod:`dotlatch.server.asgi`: a query or a header that is no UTF-8 is a 400 here, not a 500, and so is a body
+whose client has gone halfway. Text that is UTF-8 arrives as what it says: WSGI hands out every byte as a character of
+its own (PEP 3333), which Microdot takes as it comes. Each of the server's threads has an event loop, where Microdot's
+share one that runs one request at a time and fails the others. And gunicorn's socket is opened for WebSockets only, of
+which there are none when gunicorn itself does TLS; Microdot opens it for every request without a body, and fails with
+TLS.
 """
 import asyncio
+import io
 import socket
 import ssl
 import threading
@@ -62,7 +64,7 @@ class Microdot(BaseMicrodot):  # type: ignore[misc]  # see above
 
         self._thread.opened = False
         try:
-            body: 'Iterable[bytes]' = super().wsgi_app(_as_text(environ), watched_start)
+            body: 'Iterable[bytes]' = super().wsgi_app(_whole(_as_text(environ)), watched_start)
             if self._thread.opened and _SOCKET in environ:
                 # It was a WebSocket: with threads, gunicorn would send a response after it and wait for more requests.
                 try:
@@ -93,3 +95,14 @@ def _as_text(environ: 'dict[str, Any]') -> 'dict[str, Any]':
     if 'HTTP_UPGRADE' not in environ or isinstance(environ.get(_SOCKET), ssl.SSLSocket):
         return {name: value for name, value in {**environ, **texts}.items() if name != _SOCKET}
     return {**environ, **texts}
+
+
+def _whole(environ: 'dict[str, Any]') -> 'dict[str, Any]':
+    """Return the environment with a body that is all there, if Microdot reads it at once; ValueError when it is not."""
+    length = int(environ.get('CONTENT_LENGTH') or 0)
+    if not 0 < length <= microdot.Request.max_body_length:
+        return environ
+    body = environ['wsgi.input'].read(length)
+    if len(body) < length:
+        raise ValueError('the client has gone before the end of its request')
+    return {**environ, 'wsgi.input': io.BytesIO(body)}
