@@ -133,13 +133,17 @@ class Stored:
             session._doomed = session._doomed[:-1]
 
     async def _write_use(self, record: 'dict[str, Any]') -> None:
-        newest = await self.store.load(record['jti'])
-        if type(newest) is dict and type(newest.get('data')) is dict:
-            record['data'] = newest['data']
-            try:
-                await self.store.save(record['jti'], record, False)
-            except ValueError:  # no room for what is new: the old record holds on
-                pass
+        store = self.store
+        try:
+            if hasattr(store, 'touch'):
+                await store.touch(record['jti'], record)
+                return
+            newest = await store.load(record['jti'])
+            if type(newest) is dict and type(newest.get('data')) is dict:
+                record['data'] = newest['data']
+                await store.save(record['jti'], record, False)
+        except ValueError:  # no room for what is new: the old record holds on
+            pass
 
     # --- all sessions of a user -------------------------------------------------------------------
 

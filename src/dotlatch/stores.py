@@ -1,7 +1,7 @@
 """Where sessions are kept on the server's side: in memory or in a folder, as many as there is room for.
 
 Needs portable.py, strictjson.py, files.py and tokens.py. All stores have these five methods, and a program's own store
-needs no others::
+needs no others; where several processes save, a sixth helps, see :meth:`FileStore.touch`::
 
     store = FileStore('sessions')
     session_id = random_id()
@@ -200,6 +200,18 @@ class FileStore(MemoryStore):
         except OSError:  # what cannot be written can still be read
             pass
 
+    async def touch(self, session_id: str, record: 'dict[str, Any]') -> None:
+        """Keep a record, but with the ``data`` that is there by now: what another process saves meanwhile stays.
+
+        It writes down that a session was used; one that was ended stays ended. A store in which nobody can save between
+        ``load`` and ``save`` has no need of it.
+        """
+        if is_session_id(session_id):
+            with self._lock():
+                newest = self._record(session_id)
+                if newest is not None:
+                    self._put(session_id, strictjson.dumps(dict(record, data=newest.get('data'))))
+
     def _lock(self) -> FileLock:
         return FileLock(self.path + '/')
 
@@ -234,15 +246,18 @@ class FileStore(MemoryStore):
                 return False
             if new:
                 self._make_room()
-            try:
-                files.replace(self._path(name), _sealed(name, text))
-            except OSError as error:
-                try:
-                    self._tidy()  # on a full disk there would soon be many
-                except OSError:
-                    pass
-                raise error
+            self._put(name, text)
         return True
+
+    def _put(self, name: str, text: bytes) -> None:
+        try:
+            files.replace(self._path(name), _sealed(name, text))
+        except OSError as error:
+            try:
+                self._tidy()  # on a full disk there would soon be many
+            except OSError:
+                pass
+            raise error
 
     def _remove(self, name: str) -> bool:
         with self._lock():

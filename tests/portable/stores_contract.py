@@ -12,6 +12,8 @@ from clock import EPOCH_2000, START, UNSET, FakeClock
 
 from dotlatch import tokens
 from dotlatch.portable import now, random_id, uptime_ms
+from dotlatch.session import SessionDict
+from dotlatch.stored import Stored
 
 ALMOST = 'A' * 21
 HOSTILE_IDS = [
@@ -45,6 +47,20 @@ async def some(store, count, **more):
     for _ in range(count):
         ids.append(await new(store, **more))
     return ids
+
+
+class _Extension:
+    def hand_out(self, request, response, session):
+        assert session.token is None
+
+
+async def use(store, session_id, loaded, seconds=5):
+    """Write down, as a session does, that it was used: some time after a request has loaded its record."""
+    used = dict(loaded, jti=session_id, seen=loaded['seen'] + seconds)
+    session, kept = SessionDict(None, {}), Stored(_Extension(), store)
+    kept.touch(session, used)
+    assert await kept.respond(None, None, session) is None
+    return used['seen']
 
 
 async def listed(store, user):
@@ -187,6 +203,7 @@ async def hostile_ids_are_no_sessions(make):
         assert await store.save(hostile, record('anna')) is False, hostile
         assert await store.save(hostile, record('anna'), new=True) is False, hostile
         assert await store.delete(hostile) is False, hostile
+        await use(store, hostile, record('anna'))
     assert await listed(store, 'anna') == [good]
     assert await store.delete_user('bert', keep='../' + 'A' * 19) == 0
     assert await store.delete_user('anna', keep='A' * 21 + '\0') == 1
@@ -237,6 +254,32 @@ async def the_list_begins_with_the_session_used_last(make):
     used['seen'] = time
     await store.save(ids[60], used)
     assert (await store.list_user('anna'))[0][0] == ids[60]
+
+
+# --- the time of use ----------------------------------------------------------------------------------
+
+async def a_use_is_written_beside_what_others_have_saved(make):
+    store = make(8)
+    session_id = await new(store, user='anna', secret='s' * 43, data={'n': 1})
+    late = await store.load(session_id)
+    assert await store.save(session_id, dict(late, data={'n': [2]})) is True
+    seen = await use(store, session_id, late)
+    kept = await store.load(session_id)
+    assert [kept[name] for name in ('seen', 'data', 'user', 'secret', 'exp')] == [
+        seen, {'n': [2]}, 'anna', 's' * 43, late['exp']]
+    assert (await store.list_user('anna'))[0][1] == kept
+
+
+async def a_use_brings_nothing_back_that_was_ended(make):
+    store = make(8)
+    for end in (store.delete, lambda session_id: store.delete_user('anna')):
+        session_id = await new(store, user='anna', data={})
+        late = await store.load(session_id)
+        await end(session_id)
+        await use(store, session_id, late)
+        assert await store.load(session_id) is None
+        assert await store.list_user('anna') == []
+        assert await store.save(session_id, late) is False
 
 
 # --- by the clock -------------------------------------------------------------------------------------
@@ -426,6 +469,7 @@ RECORDS = [
 USERS = [
     all_sessions_of_one_user_end_but_the_one_that_is_kept, user_ids_are_compared_with_their_type,
     the_list_begins_with_the_session_used_last]
+USES = [a_use_is_written_beside_what_others_have_saved, a_use_brings_nothing_back_that_was_ended]
 BY_THE_CLOCK = [
     an_ended_session_is_none_and_not_in_the_list, sessions_of_an_earlier_boot_by_uptime_are_ended,
     sessions_go_on_when_the_clock_becomes_known, sessions_wait_for_the_clock_after_a_restart,

@@ -39,6 +39,14 @@ def folder(max_sessions=8):
     return FileStore('sessions', max_sessions)
 
 
+class Own:
+    """A program's own store: the five methods of :mod:`dotlatch.stores`, and no other."""
+    def __init__(self, max_sessions):
+        store = MemoryStore(max_sessions)
+        self.load, self.save, self.delete = store.load, store.save, store.delete
+        self.delete_user, self.list_user = store.delete_user, store.list_user
+
+
 def session_files():
     """What is in the folder but for the lock that processes hold."""
     return sorted([name for name in os.listdir('sessions') if name != '.lock'])
@@ -83,6 +91,12 @@ async def test_S3_a_logout_wins_over_a_late_save():
 async def test_S6_all_sessions_of_a_user_can_be_listed_and_ended():
     for case in contract.USERS:
         for make in (memory, folder):
+            await case(make)
+
+
+async def test_S11_the_time_of_use_is_written_and_takes_back_no_save_and_no_logout():
+    for case in contract.USES:
+        for make in (memory, folder, Own):
             await case(make)
 
 
@@ -137,6 +151,7 @@ async def test_S12_a_hostile_id_does_not_reach_the_file_system():
             assert await store.save(hostile, record()) is False
             assert await store.save(hostile, record(), new=True) is False
             assert await store.delete(hostile) is False
+            assert await store.touch(hostile, record()) is None
     finally:
         stores.os, files.read, files.replace = os, read, replace
 

@@ -79,6 +79,28 @@ class Stores:
             await close_store(self.kind, store)
 
 
+class Meanwhile:
+    """The server or the database of a store: once it has answered, somebody else has his turn, so many times."""
+
+    def __init__(self, store, work, times):
+        self._place = "server" if hasattr(store, "server") else "database"
+        self._asked = getattr(store, self._place)
+        self._work = work
+        self._times = times
+        setattr(store, self._place, self)
+
+    def __getattr__(self, name):
+        ask = getattr(self._asked, name)
+
+        async def ask_and_wait(*arguments):
+            answer = await ask(*arguments)
+            if self._times:
+                self._times -= 1
+                await self._work()
+            return answer
+        return ask_and_wait if name in ("command", "script", "run") else ask
+
+
 _numbers = itertools.count(1)
 
 

@@ -9,7 +9,7 @@ import stores_contract
 from dotlatch.stores import MAX_RECORD
 from tests.stores.kinds import ON_CPYTHON
 
-CASES = [*stores_contract.RECORDS, *stores_contract.USERS]
+CASES = [*stores_contract.RECORDS, *stores_contract.USERS, *stores_contract.USES]
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.__name__)

@@ -9,6 +9,7 @@ import pytest
 from client import Client, Warnings
 from microdot import Microdot
 from sqlalchemy import literal_column
+from stores_contract import use
 
 from dotlatch.impersonation import Impersonation
 from dotlatch.login import Login
@@ -19,6 +20,7 @@ from dotlatch.server.django import DjangoSessions, DjangoUsers
 from dotlatch.server.django_codec import DjangoCodec, django_keys
 from dotlatch.session import Session, session_of, with_session
 from tests.stores.django_project import KEY, Browser
+from tests.stores.kinds import Meanwhile
 from tests.stores.users import ANOTHER, DATABASES, PASSWORD
 
 both = pytest.mark.parametrize("stores", DATABASES, indirect=True)
@@ -134,6 +136,35 @@ async def test_both_have_the_same_data(project, browser):
     browser.django_posts("/cart", {"item": "milk"})
     assert (await browser.get("/cart")).text == "tea,Jasøn,milk"
     assert "In the cart: tea, Jasøn, milk." in browser.django("/")
+
+
+@both
+async def test_S11_a_use_here_takes_back_nothing_that_django_saves_meanwhile(project, browser):
+    anna, store = project.add(), project.sessions()
+    await browser.log_in(anna)
+    loaded = await store.load_key(browser.key)
+
+    async def buy():
+        browser.django_posts("/cart", {"item": "tea"})
+
+    Meanwhile(store, buy, 1)
+    seen = await use(store, loaded["jti"], loaded)
+    assert (await store.load_key(browser.key))["seen"] >= seen
+    assert [(await browser.get("/cart")).text, browser.django_knows()] == ["tea", anna]
+
+
+@both
+async def test_S11_a_use_here_brings_no_session_back_that_django_has_ended(project, browser):
+    store = project.sessions()
+    await browser.log_in(project.add())
+    loaded, thief = await store.load_key(browser.key), browser.copy()
+
+    async def log_out():
+        browser.django_posts("/accounts/logout/", {})
+
+    Meanwhile(store, log_out, 1)
+    await use(store, loaded["jti"], loaded)
+    assert [await store.load_key(thief.key), (await thief.get("/who")).text] == [None, "nobody"]
 
 
 @both

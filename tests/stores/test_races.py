@@ -9,11 +9,12 @@ import sys
 import threading
 
 import pytest
-from stores_contract import new, record
+from stores_contract import new, record, use
 
-from dotlatch.portable import random_id
+from dotlatch import files
+from dotlatch.portable import random_id, run
 from tests.harness.interpreters import ROOT, SOURCE
-from tests.stores.kinds import BETWEEN_PROCESSES, SHARED
+from tests.stores.kinds import BETWEEN_PROCESSES, ON_CPYTHON, SHARED, Meanwhile
 
 WORKER_SECONDS = 25
 
@@ -108,6 +109,62 @@ def test_one_store_serves_the_event_loops_of_several_threads(stores):
         return found
 
     assert len(asyncio.run(look())) == 8
+
+
+@pytest.mark.parametrize("times", [1, 3, 50])
+@pytest.mark.parametrize("stores", ON_CPYTHON, indirect=True)
+async def test_S11_what_is_saved_while_a_use_is_written_down_stays(stores, times):
+    store = stores.one()
+    other = stores.open(store.name)
+    session_id = await new(store, user="anna", data={"saves": 0})
+    loaded = await store.load(session_id)
+    saved = []
+
+    async def save():
+        kept = await other.load(session_id)
+        saved.append(await other.save(session_id, {**kept, "data": {"saves": len(saved) + 1}}))
+
+    Meanwhile(store, save, times)
+    seen = await use(store, session_id, loaded)
+    kept = await other.load(session_id)
+    assert kept["data"] == {"saves": len(saved)} and all(saved)
+    assert len(saved) == min(times, 6)  # two questions each time, and it is tried three times
+    assert kept["seen"] == (seen if times <= 3 else loaded["seen"])
+
+
+@pytest.mark.parametrize("stores", ON_CPYTHON, indirect=True)
+async def test_S11_a_logout_while_a_use_is_written_down_holds(stores):
+    store = stores.one()
+    other = stores.open(store.name)
+    session_id = await new(store, user="anna", data={})
+    loaded = await store.load(session_id)
+    Meanwhile(store, lambda: other.delete(session_id), 1)
+    await use(store, session_id, loaded)
+    assert [await other.load(session_id), await other.list_user("anna")] == [None, []]
+
+
+@pytest.mark.parametrize("stores", ["file"], indirect=True)
+async def test_S11_who_saves_in_the_folder_waits_until_a_use_is_written_down(stores, monkeypatch):
+    store = stores.one()
+    other = stores.open(store.name)  # it has a lock of its own, as in another process
+    session_id = await new(store, user="anna", data={"n": 1})
+    loaded = await store.load(session_id)
+    saved = []
+    saving = threading.Thread(
+        target=lambda: saved.append(run(other.save(session_id, {**loaded, "data": {"n": 2}}))))
+    read = files.read
+
+    def read_and_wait(path):
+        found = read(path)
+        if threading.current_thread() is not saving and saving.ident is None:
+            saving.start()
+            saving.join(0.3)  # long enough for who does not wait
+        return found
+
+    monkeypatch.setattr(files, "read", read_and_wait)
+    await use(store, session_id, loaded)
+    saving.join(WORKER_SECONDS)
+    assert saved == [True] and (await store.load(session_id))["data"] == {"n": 2}
 
 
 class Worker:

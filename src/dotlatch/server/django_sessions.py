@@ -97,6 +97,7 @@ class DjangoSessions:
         self._load = select(table).where(this, live)
         self._insert = insert(table)
         self._update = update(table).where(this, live)
+        self._exchange = self._update.where(table.c.session_data == bindparam('read'))
         self._delete = delete(table).where(this)
         self._page = select(table).where(table.c.session_key > bindparam('after'), live).order_by(
             table.c.session_key).limit(_PAGE)
@@ -146,6 +147,22 @@ class DjangoSessions:
             return False
         await self._note_login(record)
         return True
+
+    async def touch(self, session_id: str, record: 'dict[str, Any]') -> None:
+        """Write down that a session was used, and nothing else: what Django saves meanwhile stays."""
+        if not isinstance(session_id, SessionId):
+            return
+        for _ in range(records.TRIES):
+            time = records.read_clock()
+            where = {'this': session_id.key, 'now': time}
+            rows = await self.database.run((self._load, where))
+            newest = self._record(rows[0]) if rows else None
+            if newest is None:
+                return
+            text = self._codec.encode(self._content.write({**newest, 'seen': record['seen']}), time)
+            row = {'session_data': text, 'read': rows[0].session_data}
+            if await self.database.run((self._exchange, {**where, **row})):
+                return
 
     async def delete(self, session_id: str) -> None:
         """End a session by its id, as :meth:`load` takes it. It is no error when it is not there."""

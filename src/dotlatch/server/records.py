@@ -15,6 +15,7 @@ from .errors import StoreUnavailable
 MAX_RECORD = 64 * 1024  # bytes of JSON
 MAX_LISTED = 1000       # sessions of one user
 LONGEST_KEY = 100       # characters that a user's key has
+TRIES = 3               # to write the time of use while others save, who have written it as well
 
 _LATEST = 10 ** 11      # the year 5138: what is later was meant as milliseconds
 

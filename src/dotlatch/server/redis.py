@@ -44,9 +44,10 @@ end
 """
 
 _SAVE = Script(_USER_OF + """
-local key, value, ends, mode, id, now, users, user = KEYS[1], unpack(ARGV)
-local was = user_of(redis.pcall('GET', key))
-if mode == 'XX' and redis.call('EXPIRETIME', key) <= tonumber(now) then
+local key, value, ends, mode, id, now, users, user, read = KEYS[1], unpack(ARGV)
+local there = redis.pcall('GET', key)
+local was = user_of(there)
+if mode == 'XX' and redis.call('EXPIRETIME', key) <= tonumber(now) or read ~= '' and read ~= there then
     return 0
 end
 if not redis.call('SET', key, value, 'EXAT', ends, mode) then
@@ -164,14 +165,25 @@ class RedisStore:
         :raises TypeError: for a record that JSON cannot carry, or a ``user`` that is neither str nor int.
         :raises ValueError: for one that is too large, or has no ``exp``.
         """
+        return is_session_id(session_id) and await self._save(session_id, record, 'NX' if new else 'XX')
+
+    async def touch(self, session_id: str, record: 'dict[str, Any]') -> None:
+        """Keep a record, but with the ``data`` that is there by now; see :meth:`dotlatch.stores.FileStore.touch`."""
         if not is_session_id(session_id):
-            return False
+            return
+        for _ in range(records.TRIES):
+            read = await self.server.command('GET', self._sessions + session_id)
+            newest = _record(read, records.read_clock())
+            if newest is None or await self._save(session_id, {**record, 'data': newest.get('data')}, 'XX', read):
+                return
+
+    async def _save(self, session_id: str, record: 'dict[str, Any]', mode: str, read: bytes = b'') -> bool:
         packed = records.pack(record, self.max_record)
         user_key = packed.user_key or ''
         value = user_key.encode() + b'\n' + packed.text
         saved: int = await self.server.script(
-            _SAVE, self._sessions + session_id, value, packed.ends, 'NX' if new else 'XX', session_id,
-            records.read_clock(), self._users, user_key)
+            _SAVE, self._sessions + session_id, value, packed.ends, mode, session_id, records.read_clock(),
+            self._users, user_key, read)
         return saved == 1
 
     async def delete(self, session_id: str) -> bool:

@@ -73,6 +73,7 @@ class SQLAlchemyStore:
         self._load = select(table.c.record).where(this, live)
         self._insert = insert(table)
         self._update = update(table).where(this, live)
+        self._exchange = self._update.where(table.c.record == bindparam('read'))
         self._delete = delete(table).where(this)
         self._clear = delete(table).where(ended, table.c.id.in_(some))
         self._list = select(table.c.id, table.c.record).where(users, live).order_by(
@@ -104,8 +105,7 @@ class SQLAlchemyStore:
         """
         if not is_session_id(session_id):
             return False
-        packed = records.pack(record, self.max_record)
-        row = {'user_key': packed.user_key, 'ends': packed.ends, 'seen': packed.seen, 'record': packed.text.decode()}
+        row = self._row(record)
         now = {'now': records.read_clock()}
         if not new:
             count: int = await self.database.run((self._update, {**row, **now, 'this': session_id}))
@@ -115,6 +115,25 @@ class SQLAlchemyStore:
         except IntegrityError:  # it is there
             return False
         return True
+
+    async def touch(self, session_id: str, record: 'dict[str, Any]') -> None:
+        """Keep a record, but with the ``data`` that is there by now; see :meth:`dotlatch.stores.FileStore.touch`."""
+        if not is_session_id(session_id):
+            return
+        for _ in range(records.TRIES):
+            time = records.read_clock()
+            where = {'this': session_id, 'now': time}
+            rows = await self.database.run((self._load, where))
+            newest = records.unpack(rows[0].record, time) if rows else None
+            if newest is None:
+                return
+            row = self._row({**record, 'data': newest.get('data')})
+            if await self.database.run((self._exchange, {**row, **where, 'read': rows[0].record})):
+                return
+
+    def _row(self, record: 'dict[str, Any]') -> 'dict[str, Any]':
+        packed = records.pack(record, self.max_record)
+        return {'user_key': packed.user_key, 'ends': packed.ends, 'seen': packed.seen, 'record': packed.text.decode()}
 
     async def delete(self, session_id: str) -> bool:
         """End a session, and tell whether it was there: of two that end the same, one is told so."""
