@@ -18,8 +18,9 @@ from microdot import abort
 from microdot.microdot import HTTPException
 
 from . import http
+from .http import credentials, on_response, vary  # CPython is slow to look into a module that has __getattr__
 from .identity import as_user, has_second_factor, is_active
-from .portable import b64_decode, call, caller, deny_websocket, has_controls, is_token68, is_word, utf8, warn_once
+from .portable import b64_decode, call, caller, deny_websocket, is_token68, is_word, plain_utf8, warn_once
 from .protect import Protector, refusal
 
 TYPE_CHECKING = False
@@ -120,7 +121,7 @@ class BaseAuth(Protector):
             if proven[2] is not None:
                 g._granted = proven[2]  # and another one in between
             return proven[1]
-        http.on_response(request, self._mark)
+        on_response(request, self._mark)
         given = self.find(request)
         if given is None:
             return None
@@ -174,10 +175,10 @@ class BaseAuth(Protector):
 
     def is_tried(self, request: 'Any') -> bool:
         """Tell whether the request carries credentials of this scheme, good or bad."""
-        return http.credentials(request, self.header, self.scheme) is not None
+        return credentials(request, self.header, self.scheme) is not None
 
     def _mark(self, request: 'Any', response: 'Any') -> None:
-        http.vary(response, self.header, getattr(request.g, 'current_user', None) is not None)
+        vary(response, self.header, getattr(request.g, 'current_user', None) is not None)
 
     async def refuse(self, request: 'Any', args: 'tuple[Any, ...]') -> 'Any':
         """Answer who has not proven a name: the error callback's response, with the challenge."""
@@ -224,18 +225,15 @@ class BasicAuth(BaseAuth):
 
     def find(self, request: 'Any') -> 'tuple[str, ...] | None':
         """Return name and password."""
-        token = http.credentials(request, 'Authorization', self.scheme)
+        token = credentials(request, 'Authorization', self.scheme)
         if not token:
             return None
         try:
-            sent = b64_decode(token)
-            pair = utf8(sent)
+            pair = plain_utf8(b64_decode(token))  # RFC 7617 section 2 has no controls
         except ValueError:
             return None
         name, colon, password = pair.partition(':')
-        if not colon or has_controls(sent):  # RFC 7617 section 2 has none
-            return None
-        return name, password
+        return (name, password) if colon else None
 
 
 class TokenAuth(BaseAuth):
@@ -262,7 +260,7 @@ class TokenAuth(BaseAuth):
 
     def _given(self, request: 'Any') -> 'str | None':
         if self._has_scheme:
-            return http.credentials(request, self.header, self.scheme)
+            return credentials(request, self.header, self.scheme)
         value: 'str | None' = request.headers.get(self.header)
         return value if value and len(value) <= http.MAX_CREDENTIALS else None
 

@@ -53,7 +53,9 @@ def credentials(request: 'Any', header: str, scheme: str) -> 'str | None':
 
     The scheme is compared whole and in any case (RFC 9110 section 11.1), and one or more spaces follow it.
     """
-    value: 'str | None' = request.headers.get(header)
+    headers = request.headers
+    # The dictionary's own get() takes an eighth of Microdot's, which is for those who spell the name otherwise.
+    value: 'str | None' = (None if MICROPYTHON else dict.get(headers, header)) or headers.get(header)
     if not value or len(value) > MAX_CREDENTIALS:
         return None
     given, _, rest = value.partition(' ')

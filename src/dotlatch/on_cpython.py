@@ -87,6 +87,14 @@ def has_controls(data: bytes) -> bool:
     return len(data.translate(None, _CONTROLS)) < len(data)
 
 
+def plain_utf8(data: bytes) -> str:
+    """Return the text of UTF-8 bytes, of which there are some; ValueError when an ASCII control is among them, too."""
+    text = data.decode()
+    if not text.isprintable() and has_controls(data):
+        raise ValueError('a control character')
+    return text
+
+
 def is_word(text: str) -> bool:
     """Tell whether all of the text is printable ASCII without a space."""
     return text.isascii() and text.isprintable() and ' ' not in text

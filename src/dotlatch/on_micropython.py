@@ -111,6 +111,13 @@ def has_controls(data: bytes) -> bool:
     return min(data) < 32 or b'\x7f' in data
 
 
+def plain_utf8(data: bytes) -> str:
+    """Return the text of UTF-8 bytes, of which there are some; ValueError when an ASCII control is among them, too."""
+    if min(data) < 32 or b'\x7f' in data:
+        raise ValueError('a control character')
+    return utf8(data)
+
+
 # --- JSON -----------------------------------------------------------------------------------------
 
 _COMPACT = (',', ':')

@@ -42,6 +42,7 @@ if TYPE_CHECKING or not MICROPYTHON:
     from .on_cpython import json_value as json_value
     from .on_cpython import name_new_file as name_new_file
     from .on_cpython import open_private as open_private
+    from .on_cpython import plain_utf8 as plain_utf8
     from .on_cpython import renames_whole as renames_whole
     from .on_cpython import run as run
     from .on_cpython import server_problem as server_problem
@@ -78,6 +79,7 @@ else:
         is_word,
         json_text,
         json_value,
+        plain_utf8,
         run,
         signature,
         utf8,

@@ -20,6 +20,7 @@ methods::
 from microdot import Response, abort
 
 from . import http
+from .http import is_websocket
 from .identity import get, scope_list
 from .portable import caller, deny_websocket, wraps
 
@@ -117,7 +118,7 @@ class Protector:
 
     def find_user(self, request: 'Any', args: 'tuple[Any, ...]' = ()) -> 'Any':
         """Return what is to be awaited for the user who may go on, or ``None``."""
-        if not http.is_websocket(request):
+        if not is_websocket(request):
             return self.identify(request)
         from . import handshake  # loaded by those who have WebSockets
         return handshake.identify(self, request, args)

@@ -429,6 +429,17 @@ def test_a_control_character_is_found_among_whatever_else_there_is():
             assert portable.has_controls(beside + bytes([byte]) + b'x') is is_control, (byte, beside)
 
 
+def test_plain_text_is_utf8_without_control_characters_and_nothing_else():
+    for text in ('anna:x', 'j\u00fcrgen:\u20ac', 'zero\u200bwidth', '\u00ad', '\x80'):
+        assert portable.plain_utf8(text.encode()) == text
+    for data in (b'\n', b'anna:\0', b'\x7f:x', 'j\u00fcrgen\t'.encode(), b'\xff', b'\xc0\xba', b'\xed\xa0\x80'):
+        try:
+            told = portable.plain_utf8(data)
+        except ValueError:
+            told = None
+        assert told is None, data
+
+
 def test_a_token68_is_letters_digits_and_six_signs_with_its_padding_at_the_end():
     for text in ('a', 'a=', 'YW5uYTpjb3JyZWN0==', '4Hs8LqXe0Zk3-._~+/', '0' * 400):
         assert all(one.is_token68(text) for one in BOTH), text
