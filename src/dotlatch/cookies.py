@@ -9,7 +9,7 @@ Needs portable.py, onepiece.py and http.py; origin.py at a refusal::
 """
 from microdot import Request
 
-from . import http
+from .http import is_built_in, is_https
 from .portable import is_word, warn_once
 
 TYPE_CHECKING = False
@@ -154,7 +154,7 @@ class CookieTransport:
 
     def name_for(self, request: 'Any', name: 'str | None' = None) -> str:
         """Return the name that a cookie of this app has for this request: the session's, or another one's."""
-        if self._may_have_prefix and self.host_prefix and http.is_https(request):
+        if self._may_have_prefix and self.host_prefix and is_https(request):
             return '__Host-' + (name or self.name)
         return name or self.name
 
@@ -163,7 +163,7 @@ class CookieTransport:
         options = self.options
         if 'secure' not in options:
             options = options.copy()
-            options['secure'] = http.is_https(request)
+            options['secure'] = is_https(request)
             if not options['secure']:
                 warn_once('cookies travel over plain HTTP: whoever can listen to the network can use them')
         return options
@@ -184,7 +184,7 @@ class CookieTransport:
         name = self.name_for(request)
         size = len(name) + 1 + len(token)
         limit = self.max_cookie
-        if http.is_built_in(request):
+        if is_built_in(request):
             # All the cookies of a host come back in one line, which the server drops with the request when it is too
             # long: the visitor would be locked out of every page.
             room = Request.max_readline - len('Cookie: \r\n')

@@ -23,7 +23,7 @@ from microdot import redirect
 
 from . import cookies, http
 from .identity import as_user, is_active, stamp_key
-from .portable import call, now, wraps
+from .portable import call, caller, now, wraps
 from .proofs import ANONYMOUS as ANONYMOUS
 from .proofs import AT_CODE, AT_PASSWORD, CODE, PASSWORD, age
 from .proofs import FRESH as FRESH
@@ -86,6 +86,8 @@ class Login(Protector):
         # Ours has an async method for it, which takes no thread.
         self.user_loader_callback: 'Callable[..., Any] | None' = None if users is None else (
             getattr(users, 'load_user', None) or users.get_by_id)
+        self._loader: 'Any' = None  # it, and how it is called: looked at once, as far as it stays the same
+        self._load_user: 'Any' = None
 
     def user_loader(self, f: 'Callable[..., Any]') -> 'Callable[..., Any]':
         """Decorator for the callback that takes a user's id and returns the user, or ``None`` when there is none.
@@ -194,10 +196,13 @@ class Login(Protector):
 
         Ends in a 503 when the users cannot be asked.
         """
-        if self.user_loader_callback is None:
+        loader = self.user_loader_callback
+        if loader is None:
             raise RuntimeError('no user_loader: decorate the function that finds a user with @login.user_loader')
+        if loader is not self._loader:
+            self._loader, self._load_user = loader, caller(loader)
         try:
-            user = as_user(await call(self.user_loader_callback, identity))
+            user = as_user(await self._load_user(identity))
         except OSError as error:
             http.unavailable(request, error)
         if user is not None and is_active(user):

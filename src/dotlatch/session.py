@@ -18,8 +18,12 @@ signed.py, or with a store stored.py and stores.py; autosave.py for sessions tha
 """
 from . import http, lifetime, tokens
 from .cookies import MAX_COOKIE, CookieTransport
+
+# By name: a look-up in a module that has a __getattr__ takes CPython seven times as long.
+from .http import on_response, vary
 from .portable import MICROPYTHON, Key, call, now, warn_once, weakly, wraps
 from .revoked import Revoked
+from .tokens import end_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -246,7 +250,7 @@ class Session:
             session._renew = is_old or lifetime.is_due(claims, self.idle)
         session.ext = self
         request.g._session = session
-        http.on_response(request, _write)
+        on_response(request, _write)
         return session
 
     def is_live(self, claims: 'dict[str, Any]') -> bool:
@@ -297,7 +301,7 @@ class Session:
         elif self.is_revoked(current):
             return
         self._put(current, current)
-        http.on_response(request, _write)  # once more, for handlers of the response that save
+        on_response(request, _write)  # once more, for handlers of the response that save
 
     def _start(self, session: SessionDict, max_age: 'int | None') -> 'dict[str, Any]':
         session._claims = claims = lifetime.begin(self.max_age if max_age is None else max_age)
@@ -339,7 +343,7 @@ class Session:
         session._claims = None
         session._saved = {}
         session.token = '' if self.transport.is_there(request) else None
-        http.on_response(request, _write)
+        on_response(request, _write)
 
     async def end_now(self, session: SessionDict) -> None:
         """Have others know what :meth:`delete` has ended, which otherwise waits for the response."""
@@ -392,20 +396,20 @@ class Session:
 
     def begin_token(self, claims: 'dict[str, Any]') -> None:
         """Complete the claims of a new token: it is none of those that a full list ends together."""
-        end, by_uptime = tokens.end_of(claims)
+        end, by_uptime = end_of(claims)
         floor = self.revoked.floor(end, by_uptime)
         if floor:
             claims['floor'] = floor
 
     def is_token_ended(self, claims: 'dict[str, Any]') -> bool:
         """Tell whether the token with these claims was ended before its time."""
-        end, by_uptime = tokens.end_of(claims)
+        end, by_uptime = end_of(claims)
         ended: bool = self.revoked.has(claims['jti'], end, by_uptime, claims.get('floor', 0))
         return ended
 
     def end_token(self, claims: 'dict[str, Any]') -> None:
         """End the token with these claims before its time."""
-        end, by_uptime = tokens.end_of(claims)
+        end, by_uptime = end_of(claims)
         try:
             self.revoked.add(claims['jti'], max(end, claims.get('floor', 0) + 1), by_uptime)
             if by_uptime and now() is not None:  # and what it has become, or would, now that the clock is set
@@ -489,7 +493,7 @@ def _write(request: 'Any', response: 'Any') -> 'Any':
     """Finish the response of a request that has looked at its session."""
     session = request.g._session
     ext = session.ext
-    http.vary(response, ext.transport.header, bool(session) or session.token is not None)
+    vary(response, ext.transport.header, bool(session) or session.token is not None)
     if ext._save_changes is not None:
         ext._save_changes(request, response, session, ext)
     if session._renew:

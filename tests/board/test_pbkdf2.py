@@ -135,5 +135,5 @@ def test_machine_code_of_another_processor_is_left_alone(board):
 def test_a_board_can_compile_the_engines_itself(board):
     """From .py files, as mip installs them."""
     with Pico(library.dotlatch(mpy=False)) as pico:
-        engine, *lines = pico.run(RESULTS).splitlines()
+        engine, *lines = pico.run(RESULTS, timeout=300).splitlines()
     assert engine == 'thumb' and len(lines) == 3 * len(PASSWORDS) * len(COUNTS)
