@@ -91,7 +91,8 @@ def is_active(user: 'Any') -> bool:
 
 def has_second_factor(user: 'Any') -> bool:
     """Tell whether a password alone does not let the user in: when ``totp`` is there and not empty."""
-    return bool(user.get('totp') if isinstance(user, dict) else getattr(user, 'totp', None))
+    totp = user.get('totp') if isinstance(user, dict) else getattr(user, 'totp', None)
+    return totp is not None and bool(totp)
 
 
 # The last answer: on a device it is nearly always the next one too.

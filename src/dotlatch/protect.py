@@ -20,7 +20,7 @@ methods::
 from microdot import Response, abort
 
 from . import http
-from .http import is_websocket
+from .http import Route, finishing, is_websocket
 from .identity import get, scope_list
 from .portable import caller, deny_websocket, wraps
 
@@ -104,6 +104,7 @@ class Protector:
 
     def _protected(self, f: 'Callable[..., Any]', scopes: 'tuple[str, ...]', all_of_them: bool) -> 'Any':
         handler = caller(f)
+        route = Route()
 
         @wraps(f)
         async def wrapper(request: 'Any', *args: 'Any', **kwargs: 'Any') -> 'Any':
@@ -113,7 +114,10 @@ class Protector:
             self.admit(request, user)
             if scopes and not _may(request, scopes, all_of_them):
                 return await self.forbid(request, args, scopes)
-            return await handler(request, *args, **kwargs)
+            answer = await handler(request, *args, **kwargs)
+            work = finishing(request, route, answer)
+            return answer if work is None else await work
+        route.wrapper = wrapper
         return wrapper
 
     def find_user(self, request: 'Any', args: 'tuple[Any, ...]' = ()) -> 'Any':

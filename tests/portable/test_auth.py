@@ -5,6 +5,7 @@ from microdot.microdot import HTTPException
 
 from dotlatch import passwords
 from dotlatch.auth import BasicAuth, TokenAuth
+from dotlatch.http import on_response
 from dotlatch.portable import MICROPYTHON
 from dotlatch.users import MemoryUsers
 
@@ -90,6 +91,70 @@ async def test_url_arguments_reach_any_kind_of_handler():
         app.get('/may/<name>/<int:number>')(auth.optional(f))
         assert (await Client(app).get('/must/x/7', basic(*ANNA))).text == 'anna x 7', shape
         assert (await Client(app).get('/may/x/7')).text == 'None x 7', shape
+
+
+async def test_a_response_is_the_same_whether_or_not_somebody_else_looks_at_it():
+    answers = ('text', b'bytes', '', {'a': 1}, [1, 2], 204, ('text', 201), ('text', {'X-Own': '1'}),
+               (202, {'X-Own': '1'}), Response('own', 203, {'Cache-Control': 'private'}), None)
+
+    async def check(request, name, password):
+        return name
+
+    async def ask(answer, looked_at, is_wrapped, mounted):
+        auth = BasicAuth(allow_http=True)
+        auth.authenticate(check)
+        app = Microdot()
+
+        @auth
+        async def page(request):
+            return answer
+
+        async def outer(request):
+            return await page(request)
+
+        async def look(request, response):
+            seen.append(response.status_code)
+
+        if looked_at:
+            app.after_request(look)
+        app.get('/')(outer if is_wrapped else page)
+        if mounted:
+            app, sub = Microdot(), app
+            app.mount(sub, '/sub')
+        found = await Client(app).get('/sub/' if mounted else '/', headers=basic('anna', 'x'))
+        return found.status_code, found.body, {name: found.headers[name] for name in found.headers}
+
+    for answer in answers:
+        seen = []
+        alone = await ask(answer, False, False, False)
+        assert alone[2]['Vary'] == 'Authorization', answer
+        for how in ((True, False, False), (False, True, False), (False, False, True), (True, True, True)):
+            assert await ask(answer, *how) == alone, (answer, how)
+        assert len(seen) == 2
+
+
+async def test_what_fails_while_a_response_is_finished_is_one_500():
+    app, auth, calls = Microdot(), BasicAuth(allow_http=True), []
+
+    @auth.authenticate
+    async def check(request, name, password):
+        return name
+
+    def fail(request, response):
+        calls.append(response.status_code)
+        raise ValueError
+
+    @app.get('/')
+    @auth
+    async def page(request):
+        on_response(request, fail)
+        return 'text'
+
+    try:
+        await Client(app).get('/', headers=basic('anna', 'x'))
+    except ValueError:
+        pass
+    assert calls == [200, 500]
 
 
 async def test_a_plain_handler_and_a_plain_callback_work():

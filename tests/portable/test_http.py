@@ -199,6 +199,8 @@ def test_C7_each_header_is_there_once_however_it_is_written():
         response = Response('', 200, given)
         http.vary(response, 'Cookie', True)
         http.vary(response, 'Authorization', True)
+        if 'vary' not in given:  # as Microdot does afterwards for its CORS; it has a name in small letters twice then
+            response.headers['Vary'] = response.headers['Vary']
         names = sorted([name.lower() for name in response.headers])
         assert names == ['cache-control', 'vary'], given
         for spelling in ('Vary', 'vary', 'VARY'):

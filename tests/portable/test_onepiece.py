@@ -138,7 +138,7 @@ async def test_what_a_server_sends_is_whole():
         assert stream.pieces.pop() == 'closed'
         sent = b''.join(stream.pieces)
         assert sent.startswith(expected), sent
-        assert b'\r\nvary: Authorization\r\n' in sent and b'\r\ncache-control: no-store\r\n' in sent
+        assert b'\r\nVary: Authorization\r\n' in sent and b'\r\nCache-Control: no-store\r\n' in sent
         assert sent.count(b'\r\n\r\n') == 1 and not sent.endswith(b'\r\n')
 
 
