@@ -86,7 +86,7 @@ class Login(Protector):
         # Ours has an async method for it, which takes no thread.
         self.user_loader_callback: 'Callable[..., Any] | None' = None if users is None else (
             getattr(users, 'load_user', None) or users.get_by_id)
-        self._loader: 'Any' = None  # it, and how it is called: looked at once, as far as it stays the same
+        self._looked_at: 'Any' = None  # it, and how it is called: looked at once, as far as it stays the same
         self._load_user: 'Any' = None
 
     def user_loader(self, f: 'Callable[..., Any]') -> 'Callable[..., Any]':
@@ -199,8 +199,8 @@ class Login(Protector):
         loader = self.user_loader_callback
         if loader is None:
             raise RuntimeError('no user_loader: decorate the function that finds a user with @login.user_loader')
-        if loader is not self._loader:
-            self._loader, self._load_user = loader, caller(loader)
+        if loader is not self._looked_at:
+            self._looked_at, self._load_user = loader, caller(loader)
         try:
             user = as_user(await self._load_user(identity))
         except OSError as error:
