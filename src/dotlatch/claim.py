@@ -113,7 +113,7 @@ class Claim:
         try:
             if len(self.users) and not self._is_busy:
                 self._end(request)
-                return self.app.find_route(request)  # type: ignore[no-any-return]
+                return self.app.find_route(request)  # type: ignore[no-any-return]  # Microdot's own
         except OSError:
             return self._wait, '', self
         self.codes.stir(request.client_addr)

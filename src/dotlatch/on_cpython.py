@@ -22,7 +22,7 @@ from typing import Any, BinaryIO
 try:
     import fcntl
 except ImportError:  # Windows
-    fcntl = None  # type: ignore[assignment]
+    fcntl = None  # type: ignore[assignment]  # the module is not there to be had
 
 # --- clocks ---------------------------------------------------------------------------------------
 

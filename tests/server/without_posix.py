@@ -1,14 +1,15 @@
 """The command line where there is nothing of POSIX, as on Windows. Run as a program, with its arguments.
 
-What the standard library needs of it here is loaded before it goes.
+What the standard library needs of it here is loaded before it goes: those imports have no other use.
 """
-import asyncio  # noqa: F401
+# ruff: noqa: F401
+import asyncio
 import fcntl
-import getpass  # noqa: F401
+import getpass
 import os
-import subprocess  # noqa: F401
+import subprocess
 import sys
-import tempfile  # noqa: F401
+import tempfile
 import types
 
 POSIX = ("fcntl", "grp", "pty", "pwd", "readline", "resource", "syslog", "termios", "tty")

@@ -41,11 +41,11 @@ class TableUsers:
 
     async def get_by_id(self, user_id: 'str | int') -> 'User | None':
         """Return the user with that id, or ``None``."""
-        raise NotImplementedError
+        raise NotImplementedError  # each table has its own
 
     async def get_by_name(self, name: str) -> 'User | None':
         """Return the user with that name, or ``None``."""
-        raise NotImplementedError
+        raise NotImplementedError  # each table has its own
 
     async def count(self) -> int:
         """Return how many users there are."""
@@ -142,7 +142,7 @@ class TableUsers:
 
         :param password: of which all is made that is kept beside the hash; ``None`` for nothing.
         """
-        raise NotImplementedError
+        raise NotImplementedError  # each table has its own
 
     async def _make_hash(self, password: str) -> str:
         return await passwords.hash_password(password)
