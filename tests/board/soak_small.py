@@ -2,10 +2,7 @@
 
 Nothing but Microdot, `session` and `login`, and one password, whose hash the program's owner would paste here.
 """
-import asyncio
-import gc
-import sys
-
+import soak_serve
 from microdot import Microdot
 
 from dotlatch import passwords
@@ -54,20 +51,9 @@ async def create_app():
     async def index(request):
         return 'Hello, ' + request.g.current_user.name
 
-    @app.get('/free')
-    async def free(request):
-        gc.collect()
-        return str(gc.mem_free())
-
+    soak_serve.tell_free(app)
     return app
 
 
-async def main():
-    gc.threshold(4096)
-    app = await create_app()
-    print('serving')
-    await app.start_server('127.0.0.1', int(sys.argv[1]))
-
-
 if __name__ == '__main__':
-    asyncio.run(main())
+    soak_serve.serve(create_app)

@@ -17,7 +17,7 @@ from . import frozen, library, unix32
 from .pico import Pico
 
 HERE = Path(__file__).resolve().parent
-FILES = ('greenhouse', 'neighbour', 'soak', 'soak_server', 'soak_small')
+FILES = ('greenhouse', 'neighbour', 'soak', 'soak_serve', 'soak_server', 'soak_small')
 FEATURES = 'login pages users throttle patience'
 HEAP = 100 * 1024
 UNIX_PORT = 8794
