@@ -94,16 +94,13 @@ class BaseAuth(Protector):
         """Return the credentials of this scheme that the request carries, well formed, or ``None``."""
         return None
 
-    async def verify(self, request: 'Any', credentials: 'tuple[Any, ...]') -> 'Any':
-        """Return the user whose credentials these are, or ``None``."""
-        try:
-            user = as_user(await self.auth_callback(request, *credentials))  # type: ignore[misc]  # identify() has looked
-        except OSError as error:
-            http.unavailable(request, error)
-        if user is None or is_active(user):
-            return user
-        request.g._why = self, 'inactive', user
-        return None
+    def verify(self, request: 'Any', credentials: 'tuple[Any, ...]') -> 'Any':
+        """Return what is to be awaited for the user whose credentials these are, or for a no; a scheme of your own may
+        have an ``async def``.
+
+        :raises OSError: when that cannot be told now; the request ends in a 503.
+        """
+        return self.auth_callback(request, *credentials)  # type: ignore[misc]  # identify() has looked
 
     def challenge(self, request: 'Any') -> str:
         """Return the challenge of this scheme."""
@@ -131,13 +128,13 @@ class BaseAuth(Protector):
             warn_once(self.scheme + ' credentials travel over plain HTTP, readable by whoever can listen to the '
                       'network; allow_http=True says that this is known, False refuses them')
             self._is_told = True
-        if self.throttle is None:
-            user = await self.verify(request, given)
-        else:
-            try:
+        try:
+            if self.throttle is None:
+                user = self._judged(request, await self.verify(request, given))
+            else:
                 user = await self._throttled(request, given)
-            except OSError as error:  # a throttle that is asked over the network
-                http.unavailable(request, error)
+        except OSError as error:  # users, or a throttle, that are asked over the network
+            http.unavailable(request, error)
         if user is not None and not self.allow_one_factor and has_second_factor(user):
             g._why = self, 'second_factor', user
             user = None
@@ -145,6 +142,25 @@ class BaseAuth(Protector):
             self._tell(request)
         g._proven = (self, user, getattr(g, '_granted', None))
         return user
+
+    async def recheck(self, request: 'Any', user: 'Any') -> 'Any':
+        """Return the user of an open WebSocket or event stream who would still be let in, or ``None``.
+
+        That is without the throttle; and Basic and Digest are not asked, where it is too much work, or would be a
+        replay.
+        """
+        if self.is_ambient():
+            return user
+        given = self.find(request)
+        return None if given is None else self._judged(request, await self.verify(request, given))
+
+    def _judged(self, request: 'Any', verdict: 'Any') -> 'Any':
+        """Return the user that somebody has found, if it is one who may come in."""
+        user = as_user(verdict)
+        if user is None or is_active(user):
+            return user
+        request.g._why = self, 'inactive', user
+        return None
 
     async def _throttled(self, request: 'Any', given: 'tuple[str, ...]') -> 'Any':
         throttle: Throttle = self.throttle  # type: ignore[assignment]  # its caller has looked
@@ -156,7 +172,7 @@ class BaseAuth(Protector):
                 self._tell(request, wait)
             http.too_many(request, wait)
         try:
-            user = await self.verify(request, given)
+            user = self._judged(request, await self.verify(request, given))
         except Exception as error:
             if http.is_unavailable(error):  # a store that is down, a full queue
                 await throttle.undecided(account, source)
@@ -234,6 +250,11 @@ class BasicAuth(BaseAuth):
             return None
         name, colon, password = pair.partition(':')
         return (name, password) if colon else None
+
+    def verify(self, request: 'Any', credentials: 'tuple[Any, ...]') -> 'Any':
+        """Return what is to be awaited for the user of this name and password, or for a no."""
+        name, password = credentials  # a call with a star takes half as long again
+        return self.auth_callback(request, name, password)  # type: ignore[misc]  # identify() has looked
 
 
 class TokenAuth(BaseAuth):

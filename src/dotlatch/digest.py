@@ -194,7 +194,7 @@ class DigestAuth(BaseAuth):
     # --- verification -----------------------------------------------------------------------------
 
     async def verify(self, request: 'Any', given: 'tuple[str, ...]') -> 'Any':
-        user = await super().verify(request, given[:1])
+        user = self._judged(request, await super().verify(request, given[:1]))
         sent = request.g._digest[1]
         nonce, nc, cnonce, uri, response = [sent[name] for name in _NEEDED]
         algorithm = sent[b'algorithm']

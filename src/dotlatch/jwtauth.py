@@ -12,7 +12,7 @@ Needs what auth.py needs, and strictjson.py and tokens.py::
     claims = {'sub': 'pump-7', 'scope': 'read', 'aud': 'greenhouse'}
     tokens.encode(claims, key, typ='at+jwt', ttl=3600)   # what pump-7 sends
 """
-from . import http, tokens
+from . import tokens
 from .auth import TokenAuth
 from .portable import MICROPYTHON, now
 
@@ -62,8 +62,6 @@ class ClaimsAuth(TokenAuth):
             scopes = self._scopes(claims)
         except tokens.TokenError:
             return None
-        except OSError as error:
-            http.unavailable(request, error)
         subject = claims.get('sub')
         if subject == '' or type(subject) not in (str, int):
             return None
@@ -72,7 +70,7 @@ class ClaimsAuth(TokenAuth):
         if self.auth_callback is _as_claimed:
             name = claims.get('name')
             return {'id': subject, 'name': name if isinstance(name, str) else str(subject), 'scopes': scopes or []}
-        user = await super().verify(request, (_copied(claims),))
+        user = self._judged(request, await super().verify(request, (_copied(claims),)))
         if user is not None and scopes is not None:
             request.g._granted = scopes
         return user

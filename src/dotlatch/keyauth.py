@@ -99,17 +99,12 @@ class APIKeyAuth(BaseAuth):
     async def verify(self, request: 'Any', credentials: 'Any') -> 'Any':
         """Return the user whose key this is, or ``None``."""
         key_id, secret = credentials[0]
-        user = None
-        try:
-            key = await self.keys.find(key_id)
-            if not apikeys.is_right(key, secret):
-                return self._refused(request, None, 'key')
-            if key.is_expired():
-                return self._refused(request, key, 'expired')
-            verdict = await call(self.auth_callback, key.user_id)  # type: ignore[arg-type]  # identify() has looked
-            user = as_user(verdict)
-        except OSError as error:
-            http.unavailable(request, error)
+        key = await self.keys.find(key_id)
+        if not apikeys.is_right(key, secret):
+            return self._refused(request, None, 'key')
+        if key.is_expired():
+            return self._refused(request, key, 'expired')
+        user = as_user(await call(self.auth_callback, key.user_id))  # type: ignore[arg-type]  # identify() has looked
         if user is None or not is_active(user):
             return self._refused(request, key, 'user')
         request.g._granted = scope_list(key.scopes)  # None would be no limit, and of a text any part would do
