@@ -23,6 +23,7 @@ from microdot import abort, redirect
 
 from dotlatch import files
 from dotlatch.auth import BasicAuth
+from dotlatch.csrf import CSRF
 from dotlatch.fleet import board_key, issue
 from dotlatch.fleetlogin import handover, issue_login
 from dotlatch.http import form, source
@@ -58,6 +59,7 @@ def create_app():
     # A name of its own: browsers keep one set of cookies for all the ports of a host.
     Session(app, secret_key=files.load_or_create(data('secret.key')), name='central',
             revoked_path=data('revoked.json'))
+    CSRF(app)  # or a page of somebody else's could log a visitor in here as somebody else, and so on every board
     users = FileUsers(data('users.json'))
     throttle = Throttle()
     login = Login()

@@ -13,12 +13,10 @@ too::
         return {'user': request.g.current_user.name}
 """
 from . import http
-from .portable import call, deny_websocket
-from .protect import Protector, refusal
+from .protect import Protector
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from typing import Any
 
 
@@ -34,12 +32,6 @@ class AnyOf(Protector):
             self.authenticators += getattr(authenticator, 'authenticators', None) or [authenticator]
         if not authenticators:
             raise ValueError('name the authenticators, such as any_of(login, token)')
-        self.error_callback: 'Callable[..., Any] | None' = None
-
-    def errorhandler(self, f: 'Callable[..., Any]') -> 'Callable[..., Any]':
-        """Decorator for a callback that takes the request and returns the response of a refusal."""
-        self.error_callback = f
-        return f
 
     async def identify(self, request: 'Any') -> 'Any':
         """Return the user that the first authenticator finds, or ``None``."""
@@ -75,9 +67,7 @@ class AnyOf(Protector):
                     break
             if form is not None:
                 return await form.refuse(request, args)
-        http.challenge(request, self.challenge(request))
-        await deny_websocket(request, 401, args)
-        return refusal(await call(self.error_callback, request) if self.error_callback else None, 401)
+        return await super().refuse(request, args)
 
     async def forbid(self, request: 'Any', args: 'tuple[Any, ...]', scopes: 'tuple[str, ...]') -> 'Any':
         """Answer who is known and may not, in the words of the way that this user came."""

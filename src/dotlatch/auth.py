@@ -15,13 +15,12 @@ Needs portable.py, onepiece.py, http.py, identity.py and protect.py; refusals.py
         return 'Hello, ' + request.g.current_user.name
 """
 from microdot import abort
-from microdot.microdot import HTTPException
 
 from . import http
 from .http import credentials, on_response, vary  # CPython is slow to look into a module that has __getattr__
 from .identity import as_user, has_second_factor, is_active
-from .portable import b64_decode, call, caller, deny_websocket, is_token68, is_word, plain_utf8, warn_once
-from .protect import Protector, refusal
+from .portable import b64_decode, caller, is_token68, is_word, plain_utf8, warn_once
+from .protect import Protector
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -68,7 +67,7 @@ class BaseAuth(Protector):
         self.throttle = throttle
         self.events = events
         self.auth_callback: 'Callable[..., Any] | None' = None
-        self.error_callback: 'Callable[..., Any]' = self.authentication_error
+        self.error_callback = self.authentication_error
 
     def authenticate(self, f: 'Callable[..., Any]') -> 'Callable[..., Any]':
         """Decorator for the callback that takes the request and the credentials and returns a user, or ``None``.
@@ -77,15 +76,6 @@ class BaseAuth(Protector):
         TypeError, see :func:`dotlatch.identity.as_user`. An OSError, from a store that cannot be asked, ends in a 503.
         """
         self.auth_callback = caller(f)
-        return f
-
-    def errorhandler(self, f: 'Callable[..., Any]') -> 'Callable[..., Any]':
-        """Decorator for a callback that takes the request and returns the response of a refusal.
-
-        Its status is that of the refusal unless it names one, and a 401 gets the challenge. The default calls
-        ``abort()``, so ``app.errorhandler(401)`` works.
-        """
-        self.error_callback = f
         return f
 
     # --- a scheme's part --------------------------------------------------------------------------
@@ -195,17 +185,6 @@ class BaseAuth(Protector):
 
     def _mark(self, request: 'Any', response: 'Any') -> None:
         vary(response, self.header, getattr(request.g, 'current_user', None) is not None)
-
-    async def refuse(self, request: 'Any', args: 'tuple[Any, ...]') -> 'Any':
-        """Answer who has not proven a name: the error callback's response, with the challenge."""
-        http.challenge(request, self.challenge(request))
-        try:
-            answer = refusal(await call(self.error_callback, request), self.error_status)
-        except HTTPException as error:
-            await deny_websocket(request, error.status_code, args)
-            raise
-        await deny_websocket(request, self.error_status, args)
-        return answer
 
     async def authentication_error(self, request: 'Any') -> 'Any':
         """The default error callback."""

@@ -2,7 +2,7 @@
 
 Needs portable.py, tokens.py, identity.py, cookies.py, http.py and session.py; remember.py and trusted.py load it::
 
-    cookie = CookieToken('_remember', 'remember+jwt', options)
+    cookie = CookieToken('_remember', 'dl-remember+jwt', options)
     claims = cookie.issue(request, user, stamp(user, ext.keys[0]), 30 * 24 * 3600)
     for claims in cookie.accepted(request): ...
     cookie.clear(request)

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 
 async def log_in(login: 'Login', request: 'Any', user: 'Any', remember: 'bool | int | None', redirect_url: str,
-                 keep: 'tuple[str, ...]') -> 'Any':
+                 keep: 'tuple[str, ...]', fresh: bool) -> 'Any':
     """See :meth:`dotlatch.login.Login.login_user`."""
     if not is_active(user):
         raise ValueError('a user who is not active cannot log in')
@@ -43,7 +43,8 @@ async def log_in(login: 'Login', request: 'Any', user: 'Any', remember: 'bool | 
     data = {name: session[name] for name in session if name not in OURS and (is_same or (is_own and name in keep))}
     if days is None and not is_same:
         days = 0
-    proven[AT_PASSWORD] = mark()
+    if fresh:
+        proven[AT_PASSWORD] = mark()
     if has_second_factor(user) and AT_CODE not in proven:
         if login.second is None:
             raise RuntimeError('this user has a second factor: give Login(second_factor=SecondFactor(users, ...))')

@@ -25,8 +25,9 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-TYP = 'fleet+jwt'
+TYP = 'dl-fleet+jwt'
 MAX_TTL = 3600  # seconds: a token that was given out cannot be taken back
+MAX_AHEAD = 60  # seconds: a token that comes from later than this shows that the board's clock is behind
 MAX_TOKEN = 1500  # bytes: a board's server takes lines of 2 KB, and the session that comes of it has to fit too
 
 _MAX_ID = 64
@@ -68,7 +69,7 @@ def issue(master_key: 'bytes | str | Key', board_id: str, user: 'Any', scopes: '
         raise RuntimeError('the clock of this machine is not set: no board could tell when the token ends')
     if not 0 < ttl <= MAX_TTL:
         raise ValueError('a token for a board is good for a second at least and an hour at most')
-    if isinstance(scopes, str):
+    if isinstance(scopes, (str, dict)):  # of {'write': False} the names would count
         raise TypeError("scopes are a list, such as ['read']")
     for scope in scopes:
         if not isinstance(scope, str) or not scope or not is_word(scope):
@@ -89,7 +90,7 @@ class FleetAuth(JWTAuth):
     """Bearer authentication by tokens that :func:`issue` made for this board.
 
     Nothing is asked over the network. A board whose clock is not set cannot tell whether a token has ended, and takes
-    none; the 401 says so.
+    none; the 401 says so. Neither does one whose clock is more than a minute and the ``leeway`` behind.
 
     :param key: what :func:`board_key` returned; or a list, newest first, while the master key changes.
     :param board_id: the id that it was made for. Tokens for any other are refused, even when two boards share a key.
@@ -112,6 +113,9 @@ def decode(token: str, key: 'Any', typ: str, board_id: 'str | None', leeway: int
     for name in ('aud', 'jti', 'scope'):  # for this board alone, where a list could name others
         if not isinstance(claims.get(name), str):
             raise tokens.InvalidClaim('not made by the fleet')
+    # To a clock that is behind, tokens are good for as much longer, and those of before a restart look new.
+    if claims.get('iat', 0) - (now() or 0) > MAX_AHEAD + leeway:
+        raise tokens.InvalidClaim('of a later time: the clock of this device is behind')
     return claims
 
 

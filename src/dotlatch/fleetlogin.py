@@ -11,7 +11,7 @@ Needs what fleet.py and session.py need, and sameorigin.py. On the central app, 
 On the board, beside ``Session(app, secret_key=...)`` with a key of its own::
 
     login = FleetLogin(key, 'pump-7', 'https://central.lan/boards/pump-7')
-    app.post('/fleet')(login.enter)
+    app.post('/fleet')(login.enter)                     # with csrf = CSRF(app): (csrf.exempt(login.enter))
 
     @app.get('/')
     @login
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
     from .portable import Key
 
-TYP = 'fleet-login+jwt'
+TYP = 'dl-fleet-login+jwt'
 TTL = 60  # seconds: a browser takes it there at once
 
 _SCRIPT = 'document.forms[0].submit()'
@@ -81,7 +81,7 @@ class FleetLogin(Protector):
     """Login by the central app. A person who comes with nothing is sent there, and comes back with a session.
 
     The session says who that is, so no accounts are needed here: ``request.g.current_user`` is a dictionary with
-    ``id``, ``name`` and ``scopes``.
+    ``id``, ``name`` and ``scopes``. In a store, the session is one of the user ``'fleet:'`` and that id.
 
     :param key: what :func:`dotlatch.fleet.board_key` returned for this board, or a list, newest first.
     :param board_id: the id that it was made for.
@@ -91,15 +91,18 @@ class FleetLogin(Protector):
     :param leeway: seconds by which the clocks of the board and the central app may differ.
     :param max_used: how many used tokens are remembered, until they end; when there is no room, those that end first
         are refused before their time.
+    :param used: where several processes keep them, such as :class:`~dotlatch.server.redis_tickets.RedisTickets`, in
+        place of that: an object with ``async add(id, ttl)``, which returns whether the id is new.
     """
     def __init__(self, key: 'Any', board_id: str, login_url: str, max_age: int = 3600, leeway: int = 0,
-                 max_used: int = 64) -> None:
+                 max_used: int = 64, used: 'Any' = None) -> None:
         self._keys = fleet.keys_of(key)
         self.board_id = fleet.check_id(board_id)
         self.login_url = login_url
         self.origin = origin_of(login_url)
         self.max_age = max_age
         self.leeway = leeway
+        self.used = used
         self._used = Revoked(max_used)
         self._began = uptime_ms()
         self._lock = Lock()
@@ -118,31 +121,41 @@ class FleetLogin(Protector):
         ext = session_of(request)
         await ext.load(request)
         try:
-            claims = self._take(fields.get('token', ''))
+            claims = await self._take(request, fields.get('token', ''))
         except tokens.TokenError:
             http.challenge(request, self.challenge(request))
-            abort(401, 'This login has ended: go back and try again')
+            abort(401, 'This login has ended, or one of the two clocks is wrong: go back and try again')
         session = ext.get(request)
         session.clear()
         name = claims.get('name')
         session['_fleet'] = [self.board_id, claims['sub'], name if isinstance(name, str) else str(claims['sub']),
                              claims['scope']]
-        ext.renew(session, self.max_age, None, claims['sub'])
+        # In the list of a store he is nobody of the board's own, whatever the numbers are.
+        ext.renew(session, self.max_age, None, 'fleet:%s' % claims['sub'])
         session.save()
         request.g._fleet_user = request.g.current_user = self._user(session)
         return redirect(safe_next(fields.get('next'), '/'), 303)
 
-    def _take(self, token: str) -> 'dict[str, Any]':
+    async def _take(self, request: 'Any', token: str) -> 'dict[str, Any]':
         """Return the claims of a token that comes for the first time; TokenError for any other."""
         claims = fleet.decode(token, self._keys, TYP, self.board_id, self.leeway)
+        if self.used is None:
+            is_new = self._is_new(claims)
+        else:
+            is_new = await http.asked(request, self.used.add(claims['jti'], tokens.left(claims) + self.leeway))
+        if not is_new:
+            raise tokens.ExpiredToken('used')
+        return claims
+
+    def _is_new(self, claims: 'dict[str, Any]') -> bool:
         end = int(claims['exp'])
         began = (now() or 0) - max(0, uptime_ms() - self._began) // 1000
         with self._lock:
             # What was issued before a restart may have been used before it too.
             if self._used.has(claims['jti'], end) or claims.get('iat', 0) < began:
-                raise tokens.ExpiredToken('used')
+                return False
             self._used.add(claims['jti'], end)
-        return claims
+        return True
 
     async def logout(self, request: 'Any') -> None:
         """End the session here. The one on the central app goes on, and leads back in until it ends too."""

@@ -43,10 +43,14 @@ class Guard:
     :param on_failure: what a stranger gets. ``'refuse'``: what the authenticator's decorator would say. ``'redirect'``:
         people are sent to the login form whatever they tried. ``'ignore'``: he goes on, and ``current_user`` is
         ``None``.
+    :param exempt_methods: methods that need nobody, such as ``('OPTIONS',)``. The GET of a WebSocket is none of them.
     :raises ValueError: for a pattern that is none, or ``'redirect'`` without a form to go to.
     """
     def __init__(self, app: 'Any', auth: 'Any', include: 'Iterable[str] | None' = None,
-                 exclude: 'Iterable[str]' = (), on_failure: str = 'refuse') -> None:
+                 exclude: 'Iterable[str]' = (), on_failure: str = 'refuse',
+                 exempt_methods: 'Iterable[str]' = ()) -> None:
+        if isinstance(exempt_methods, str):
+            raise TypeError("exempt_methods is a list, such as ('OPTIONS',)")
         if on_failure not in ('refuse', 'redirect', 'ignore'):
             raise ValueError("on_failure is 'refuse', 'redirect' or 'ignore'")
         if not isinstance(auth, Protector):
@@ -57,8 +61,10 @@ class Guard:
         self.app = app
         self.auth = auth
         self.on_failure = on_failure
+        self._methods = [method.upper() for method in exempt_methods]
         self._form = forms[0] if forms else None
         self._open = _Patterns(exclude)
+        self._named = [form for form in forms if '/' not in form.login_url]  # they open with the first request
         for form in forms:
             self._open.exact.append(form.login_url.split('?')[0])
             if getattr(form, 'second', None) is not None:
@@ -136,7 +142,12 @@ class Guard:
         except ValueError:
             await deny_websocket(request, 400, ())
             abort(400, 'Bad request')
+        while self._named:
+            self._open.exact.append(self._named[-1].form_url(request))
+            self._named.pop()
         if self._open.match(path):
+            return False
+        if request.method.upper() in self._methods and not http.is_websocket(request):
             return False
         return self._locked is None or self._locked.match(path) or self._is_locked_route(request)
 

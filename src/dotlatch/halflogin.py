@@ -61,7 +61,7 @@ async def enter(login: 'Login', request: 'Any', code: 'str | None', days: int, r
     half = await user(login, request)
     who = half if half is not None else await login.get_current_user(request)
     if who is None or not has_second_factor(who):
-        return to_form(request, login.login_url)
+        return to_form(request, login.form_url(request))
     if half is None and request.g.login_state == IMPERSONATOR:
         abort(403)
     ext = session_of(request)
@@ -71,7 +71,7 @@ async def enter(login: 'Login', request: 'Any', code: 'str | None', days: int, r
     if method is None:
         return None
     if not await ext.is_there(session):  # logged out meanwhile
-        return to_form(request, login.login_url)
+        return to_form(request, login.form_url(request))
     if days:  # before the session, which has to find room beside it
         from . import trusted  # which the login has loaded
         trusted.trust(request, who, stamped, days)

@@ -46,7 +46,8 @@ if TYPE_CHECKING:
 class Login(Protector):
     """User login.
 
-    :param login_url: where people are sent when a page needs a login.
+    :param login_url: where people are sent when a page needs a login: an address, or the name of the handler whose
+        route it is, ``'log_in'``. On a board that is one without decorators but its route's.
     :param remember_name: the name of the remember-me cookie.
     :param users: who has accounts, see :doc:`users`; then no :meth:`user_loader` is needed.
     :param throttle: a :class:`dotlatch.throttle.Throttle`, asked before any password or code is looked at.
@@ -119,7 +120,7 @@ class Login(Protector):
         return await formlogin.login(self, request, username, password, remember, redirect_url, guards, keep)
 
     async def login_user(self, request: 'Any', user: 'Any', remember: 'bool | int | None' = False,
-                         redirect_url: str = '/', keep: 'tuple[str, ...]' = ()) -> 'Any':
+                         redirect_url: str = '/', keep: 'tuple[str, ...]' = (), fresh: bool = True) -> 'Any':
         """Log a user in whose password was checked, and return the redirect to where the visitor was going.
 
         The session gets a new id and loses what it held before, unless it was this user's already (ASVS 7.2.4). A user
@@ -129,12 +130,14 @@ class Login(Protector):
             who is logged in already and stays remembered, or not, as before.
         :param redirect_url: where to go when there is no ``next`` that stays on this site.
         :param keep: names in the session that survive the login, such as a shopping cart; nothing of another user's.
+        :param fresh: ``False`` for a login that was no password's, such as a link's: a page with :meth:`fresh` asks for
+            it then.
         :raises TypeError: when the user has no id that is a str or an int.
         :raises ValueError: when the user is not active.
         :raises RuntimeError: when the user has a second factor and this ``Login`` has none.
         """
         from . import entry
-        return await entry.log_in(self, request, user, remember, redirect_url, keep)
+        return await entry.log_in(self, request, user, remember, redirect_url, keep, fresh)
 
     async def logout_user(self, request: 'Any') -> None:
         """Log the visitor out: session and remember-me cookie go, and copies of them are worth nothing."""
@@ -316,9 +319,16 @@ class Login(Protector):
         """Return the user who is logged in, or ``None``, to be awaited: what the decorators go by."""
         return self.get_current_user(request)
 
+    def form_url(self, request: 'Any') -> str:
+        """Return the address of the form; RuntimeError when no route's handler has the name it was given by."""
+        if '/' not in self.login_url:
+            from . import wayin
+            self.login_url = wayin.url_of(request.app, self.login_url)
+        return self.login_url
+
     def challenge(self, request: 'Any') -> str:
         """Return what a 401 says of the login form."""
-        return str(session_of(request).transport.challenge(self.login_url))
+        return str(session_of(request).transport.challenge(self.form_url(request)))
 
     def is_tried(self, request: 'Any') -> bool:
         """Tell whether the request carries a session."""
@@ -328,9 +338,9 @@ class Login(Protector):
         """Send a person to the login form, from which he comes back; answer a program with a 401.
 
         JSON, EventSource and WebSocket clients are programs, and so is fetch() over HTTPS. Over plain HTTP browsers do
-        not mark a fetch(): let it say ``Accept: application/json``.
+        not mark a fetch(): let it say ``Accept: application/json``. With an :meth:`errorhandler`, that answers both.
         """
-        if not http.wants_page(request):
+        if self.error_callback is not None or not http.wants_page(request):
             return await super().refuse(request, args)
         from . import wayin
         return wayin.log_in_first(self, request)

@@ -18,11 +18,12 @@ methods::
         return 'Open for ' + request.g.current_user.name
 """
 from microdot import Response, abort
+from microdot.microdot import HTTPException
 
 from . import http
 from .http import Route, finishing, is_websocket
 from .identity import get, scope_list
-from .portable import caller, deny_websocket, wraps
+from .portable import call, caller, deny_websocket, wraps
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -34,6 +35,10 @@ class Protector:
     """The decorators of an authenticator, which has :meth:`identify` and :meth:`challenge`."""
 
     is_several = False  # any_of() is, and says itself which of them has found the user
+
+    error_status = 401
+
+    error_callback: 'Callable[..., Any] | None' = None
 
     async def identify(self, request: 'Any') -> 'Any':
         """Return the user whose credentials the request carries, or ``None``."""
@@ -130,14 +135,29 @@ class Protector:
 
     # --- refusals ---------------------------------------------------------------------------------
 
+    def errorhandler(self, f: 'Callable[..., Any]') -> 'Callable[..., Any]':
+        """Decorator for a callback that takes the request and returns the response of a refusal, a WebSocket's too.
+
+        Its status is that of the refusal unless it names one, and a 401 gets the challenge. Without one, and when it
+        returns nothing, the request ends in ``abort()``, so ``app.errorhandler(401)`` works.
+        """
+        self.error_callback = f
+        return f
+
     async def refuse(self, request: 'Any', args: 'tuple[Any, ...]') -> 'Any':
-        """Answer who has not proven a name: 401, with the challenge.
+        """Answer who has not proven a name: the error callback's response or a 401, with the challenge.
 
         :param args: the handler's, among which an open WebSocket may be.
         """
         http.challenge(request, self.challenge(request))
-        await deny_websocket(request, 401, args)
-        abort(401)
+        try:
+            answer = None if self.error_callback is None else await call(self.error_callback, request)
+            answer = refusal(answer, self.error_status)
+        except HTTPException as error:
+            await deny_websocket(request, error.status_code, args)
+            raise
+        await deny_websocket(request, self.error_status, args)
+        return answer
 
     async def forbid(self, request: 'Any', args: 'tuple[Any, ...]', scopes: 'tuple[str, ...]') -> 'Any':
         """Answer who is known and may not: 403 (RFC 9110 section 15.5.4)."""

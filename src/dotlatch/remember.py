@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from .login import Login
 
-TYP = 'remember+jwt'
+TYP = 'dl-remember+jwt'
 _DAY = 24 * 3600
 
 

@@ -63,7 +63,8 @@ class Series:
         record, secret = found[0]
         is_look = hasattr(request.g, '_is_look')  # at an open socket, which shows what it was opened with
         is_right = _is_hash_of(secret, record.get('secret'))
-        if not is_right and not (_is_hash_of(secret, record.get('last')) and (is_look or _is_recent(record))):
+        if not is_right and not (_is_hash_of(secret, record.get('last'))
+                                 and (is_look or await self._is_recent(request, record))):
             if not is_look:
                 await self._steal(request, record)
             return []
@@ -115,6 +116,7 @@ class Series:
         following = candidates[0]
         if is_right:
             turned = self._noted(request, record)
+            turned['seen'] = await self._time(request, turned)
             turned['secret'], turned['last'] = hash_of(following).decode(), record['secret']
             del turned['jti'], turned['sub']
             if not await http.asked(request, ext.store.save(series_id, turned, False)):
@@ -122,6 +124,18 @@ class Series:
         # Whatever becomes of the request: without it the browser would come with a secret that is over.
         self.cookie.set(request, series_id + '.' + following, tokens.left(record), True)
         return True
+
+    async def _is_recent(self, request: 'Any', record: 'dict[str, Any]') -> bool:
+        passed = await self._time(request, record) - record['seen']
+        return bool(-GRACE <= passed <= GRACE)
+
+    async def _time(self, request: 'Any', record: 'dict[str, Any]') -> 'Any':
+        """Return the seconds by which turns are told apart: the store's, if it has a clock that several machines share.
+        """
+        store = session_of(request).store
+        if hasattr(store, 'time'):
+            return await http.asked(request, store.time())
+        return tokens.time_on(tokens.BOOT_CLAIM in record)
 
     async def _steal(self, request: 'Any', record: 'dict[str, Any]') -> None:
         await self._end(request, record)
@@ -153,8 +167,3 @@ def _named(record: 'dict[str, Any]', series_id: str) -> 'dict[str, Any]':
 def _is_hash_of(secret: str, *kept: 'Any') -> bool:
     hashed = hash_of(secret)
     return any(compare_digest(hashed, str(one).encode()) for one in kept)
-
-
-def _is_recent(record: 'dict[str, Any]') -> bool:
-    passed = tokens.time_on(tokens.BOOT_CLAIM in record) - record['seen']
-    return bool(-GRACE <= passed <= GRACE)

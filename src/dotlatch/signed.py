@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from .session import Session, SessionDict
 
-TYP = 'session+jwt'
+TYP = 'dl-session+jwt'
 
 _MOST_VERIFIED = 4 if MICROPYTHON else 512  # tokens; about 1 KB each on a board
 

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
 
-TYP = 'ticket+jwt'
+TYP = 'dl-ticket+jwt'
 MAX_USED = 64 if MICROPYTHON else 10000
 
 

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from typing import Any
 
 NAME = '_device'
-TYP = 'device+jwt'
+TYP = 'dl-device+jwt'
 
 
 def trust(request: 'Any', user: 'Any', stamped: str, days: int) -> None:

@@ -2,7 +2,7 @@
 
 Needs what login.py needs, which loads it for the first visitor who is not let in::
 
-    return wayin.to_form(login, request, login.login_url)   # the redirect, with ?next=
+    return wayin.to_form(login, request, login.form_url(request))   # the redirect, with ?next=
 """
 from microdot import abort, redirect
 
@@ -25,7 +25,7 @@ _LONGEST = 1900  # characters: Microdot's own server takes lines of 2048, gunico
 def log_in_first(login: 'Login', request: 'Any') -> 'Any':
     """Send who is nobody to the form, or to the one for the code when that alone is missing."""
     is_half = '_half' in session_of(request).get(request)
-    return to_form(login, request, login.second_factor_url if is_half else login.login_url)
+    return to_form(login, request, login.second_factor_url if is_half else login.form_url(request))
 
 
 async def step_up(login: 'Login', request: 'Any', args: 'tuple[Any, ...]', factor: str, max_age: 'int | None') -> 'Any':
@@ -36,11 +36,21 @@ async def step_up(login: 'Login', request: 'Any', args: 'tuple[Any, ...]', facto
     if http.wants_page(request):
         # Another client's session (client.py) is this one's once the password was proven here.
         by_password = factor == PASSWORD or getattr(request.g, '_is_doubtful', False)
-        return to_form(login, request, login.login_url if by_password else login.second_factor_url, True)
+        return to_form(login, request, login.form_url(request) if by_password else login.second_factor_url, True)
     challenge = login.challenge(request) + ', error="insufficient_user_authentication"'
     http.challenge(request, challenge + (', max_age=%d' % max_age if max_age is not None else ''))
     await deny_websocket(request, 401, args)
     abort(401)
+
+
+def url_of(app: 'Any', name: str) -> str:
+    """Return the address of the route whose handler has that name."""
+    for methods, pattern, handler, _, _ in app.url_map:
+        address: str = pattern.url_pattern
+        if getattr(handler, '__name__', None) == name and 'GET' in methods and '<' not in address:
+            return address
+    raise RuntimeError('login_url is an address, such as /login, or the name of the function whose route it is: there '
+                       'is no route for GET of a function ' + name)
 
 
 def to_form(login: 'Login', request: 'Any', target: str, again: bool = False) -> 'Any':

@@ -14,7 +14,6 @@ from greenhouse import PASSWORD
 from neighbour import ask, close, cookie_in, request, send
 
 LONG = 'x' * 3000
-HELD = 6  # connections that are kept open with half a request on them
 
 GARBAGE = (
     b'\r\n\r\n', b'GET\r\n\r\n', b'GET / HTTP/1.1\r\nno colon\r\n\r\n', b'\x00\xff\xfe\r\n\r\n',
@@ -29,9 +28,14 @@ GARBAGE = (
 
 
 class Soak:
-    """What was asked, and what came of it; ``dice`` has ``getrandbits(n)``."""
-    def __init__(self, dice):
+    """What was asked, and what came of it.
+
+    :param dice: has ``getrandbits(n)``.
+    :param most: connections that are kept open with half a request on them.
+    """
+    def __init__(self, dice, most=6):
         self.dice = dice
+        self.most = most
         self.statuses = {}
         self.cookie = ''
         self.held = []
@@ -127,11 +131,12 @@ class Soak:
         writer.write(whole[:1 + self.roll(len(whole) - 1)])
         await writer.drain()
         await close(writer)
+        await asyncio.sleep(0.05)  # the server is to see it before the next one comes
         return 0
 
     async def hold(self):
         """Begin a request, and say nothing more for a while."""
-        if len(self.held) == HELD:
+        if len(self.held) == self.most:
             await self.let_go()
         whole = request('POST', '/login', {'username': 'anna', 'password': PASSWORD}, self.cookie)
         _, writer = await self.connect()

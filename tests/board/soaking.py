@@ -25,7 +25,7 @@ GROWTH = 8 * 1024  # bytes of heap: what tables with a bound fill up to, such as
 
 ON_PICO = '''
 import gc
-gc.threshold(4096)
+gc.threshold(20000)
 gc.collect()
 taken_away = bytearray(gc.mem_free() - {heap})
 import asyncio, random
@@ -33,7 +33,7 @@ import greenhouse, neighbour, soak, soak_server
 
 async def main():
     random.seed(1)
-    run = soak.Soak(random)
+    run = soak.Soak(random, 1)  # its network has room for five connections, and both ends of each are here
     async def visit():
         await run.run({count})
     await greenhouse.serve(await soak_server.create_app(), visit, neighbour.PORT)

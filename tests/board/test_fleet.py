@@ -70,7 +70,8 @@ class Visit:
                 form('another boards', self.fleet.login_token(UNIX), origin),
                 form('anna comes', login_token, origin),
                 ['anna is in', 'GET', '/', {'Accept': 'text/html'}, ''],
-                ['anna touches', 'POST', '/valve', {}, 'valve=open'],
+                ['a page of another board touches', 'POST', '/valve', {'Origin': 'http://board.lan:81'}, 'valve=open'],
+                ['anna touches', 'POST', '/valve', {'Origin': 'http://board.lan'}, 'valve=open'],
                 form('the same once more', login_token, origin)])
         self.unix = [self.fleet.ask(UNIX, found).status_code for found in (self.fleet.token(UNIX), token)]
         return {answer['step']: answer for answer in unset + answers}
@@ -115,6 +116,7 @@ def on_micropython(record_property):
     ('another boards', 401),
     ('anna comes', 303),
     ('anna is in', 200),
+    ('a page of another board touches', 403),
     ('anna touches', 303),
     ('the same once more', 401),
 ])

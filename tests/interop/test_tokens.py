@@ -37,9 +37,9 @@ def test_pyjwt_reads_our_tokens(python, claims):
 def test_ours_reads_pyjwts_tokens(python, claims):
     token = jwt.encode(claims, KEY, 'HS256')
     assert same(json.loads(python('decode', KEY, token)), claims)
-    token = jwt.encode(claims, KEY, 'HS256', headers={'kid': 'key 1', 'typ': 'session+jwt'})
+    token = jwt.encode(claims, KEY, 'HS256', headers={'kid': 'key 1', 'typ': 'dl-session+jwt'})
     assert python('decode', KEY, token) == 'TokenError'
-    assert same(json.loads(python('decode_typ', KEY, 'session+jwt', token)), claims)
+    assert same(json.loads(python('decode_typ', KEY, 'dl-session+jwt', token)), claims)
 
 
 @given(CLAIMS)
@@ -113,7 +113,7 @@ def test_any_bytes_are_refused_with_a_token_error(python, data):
 
 HEADERS = st.fixed_dictionaries({}, optional={
     'alg': st.sampled_from(['HS256', 'HS256', 'HS256', 'none', 'hs256', '', None, 256, ['HS256']]),
-    'typ': st.sampled_from(['JWT', 'jwt', 'application/jwt', 'x', '', None, 1, ['JWT'], 'session+jwt']),
+    'typ': st.sampled_from(['JWT', 'jwt', 'application/jwt', 'x', '', None, 1, ['JWT'], 'dl-session+jwt']),
     'kid': st.sampled_from(['1', None, 5]), 'crit': st.sampled_from([[], ['exp']]), 'b64': st.booleans(),
     'zip': st.just('DEF'), 'enc': st.just('A128GCM'), 'x': VALUES})
 

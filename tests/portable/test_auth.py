@@ -157,38 +157,43 @@ async def test_what_fails_while_a_response_is_finished_is_one_500():
     assert calls == [200, 500]
 
 
+async def finished_by(calls, is_wrapped):
+    app, auth = Microdot(), BasicAuth(allow_http=True)
+
+    @auth.authenticate
+    async def check(request, name, password):
+        return name
+
+    def first(request, response):
+        calls.append(('first', response.status_code))
+
+    async def kept(response):
+        calls.append(('kept', response.status_code))
+        if response.status_code == 200:
+            abort(503)
+        return Response(response.body, 503, {'X-Kept': '1'})
+
+    def last(request, response):
+        calls.append(('last', response.status_code))
+        response.headers['X-Last'] = '1'
+
+    @auth
+    async def page(request):
+        for f in (first, lambda request, response: kept(response), last):
+            on_response(request, f)
+        return 'text'
+
+    async def outer(request):
+        return await page(request)
+
+    app.get('/')(outer if is_wrapped else page)
+    return await Client(app).get('/', headers=basic('anna', 'x'))
+
+
 async def test_those_who_finish_a_response_come_in_order_and_again_for_an_error():
     for is_wrapped in (False, True):  # with another decorator, Microdot calls them
-        app, auth, calls = Microdot(), BasicAuth(allow_http=True), []
-
-        @auth.authenticate
-        async def check(request, name, password):
-            return name
-
-        def first(request, response):
-            calls.append(('first', response.status_code))
-
-        async def kept(response):
-            calls.append(('kept', response.status_code))
-            if response.status_code == 200:
-                abort(503)
-            return Response(response.body, 503, {'X-Kept': '1'})
-
-        def last(request, response):
-            calls.append(('last', response.status_code))
-            response.headers['X-Last'] = '1'
-
-        @auth
-        async def page(request):
-            for f in (first, lambda request, response: kept(response), last):
-                on_response(request, f)
-            return 'text'
-
-        async def outer(request):
-            return await page(request)
-
-        app.get('/')(outer if is_wrapped else page)
-        answer = await Client(app).get('/', headers=basic('anna', 'x'))
+        calls = []
+        answer = await finished_by(calls, is_wrapped)
         assert calls == [('first', 200), ('kept', 200), ('first', 503), ('kept', 503), ('last', 503)], calls
         assert (answer.status_code, answer.headers['X-Kept'], answer.headers['X-Last']) == (503, '1', '1')
 

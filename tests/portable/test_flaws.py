@@ -324,7 +324,7 @@ async def test_flaw_D1_no_cookie_is_a_500():
     headers = ['{}', '[]', '5', 'null', '"s"', 'true', '', '{', '{"alg":"none"}', '{"alg":"HS512"}', '{"alg":null}',
                '{"alg":["HS256"]}', '{"alg":{}}', '{"alg":"HS256","typ":5}', '{"alg":"HS256","typ":null}',
                '{"alg":"HS256","typ":[]}', '{"alg":"HS256","crit":["x"]}', '{"alg":"HS256","b64":false}', '[[[[',
-               '{"typ":"session+jwt"}', '{"typ":"session+jwt","alg":"HS256","alg":"HS256"}', b'\xff', b'\x00']
+               '{"typ":"dl-session+jwt"}', '{"typ":"dl-session+jwt","alg":"HS256","alg":"HS256"}', b'\xff', b'\x00']
     for header in headers:
         for key in (KEY, OTHER_KEY):
             token = signed(header, '{"data":{"_user_id":1,"_fresh":true},"jti":"x","sub":1}', key)

@@ -7,10 +7,12 @@ from microdot import Microdot
 
 from dotlatch import fleet, fleetlogin, portable, tokens
 from dotlatch.auth import any_of
+from dotlatch.csrf import CSRF
 from dotlatch.fleet import FleetAuth, board_key, issue
 from dotlatch.fleetlogin import FleetLogin, handover, issue_login, origin_of
 from dotlatch.login import Login
 from dotlatch.session import Session
+from dotlatch.stores import MemoryStore
 
 MASTER = bytes(range(32))
 ANNA = {'id': 7, 'name': 'Anna', 'password_hash': 'x'}
@@ -124,7 +126,7 @@ async def test_T7_a_token_for_another_purpose_is_refused():
     key = portable.b64url_decode(board_key(MASTER, 'pump-7'))
     claims = {'sub': 7, 'jti': 'x', 'aud': 'pump-7', 'scope': ''}
     assert (await visit(board_app(), tokens.encode(claims, key, fleet.TYP, 300))).status_code == 200
-    for typ in ('JWT', 'at+jwt', 'session+jwt', 'remember+jwt', fleetlogin.TYP):
+    for typ in ('JWT', 'at+jwt', 'dl-session+jwt', 'dl-remember+jwt', fleetlogin.TYP):
         assert (await visit(board_app(), tokens.encode(claims, key, typ, 300))).status_code == 401, typ
     assert (await visit(board_app(), issue_login(MASTER, 'pump-7', ANNA))).status_code == 401
 
@@ -139,6 +141,19 @@ async def test_a_token_ends_after_minutes():
         assert (await visit(board_app(leeway=60), token)).status_code == 200
     for ttl in (0, -1, 3601, 10 ** 9):
         raises(ValueError, issue, MASTER, 'pump-7', ANNA, (), ttl)
+
+
+async def test_T5_a_board_whose_clock_is_behind_takes_no_token():
+    with FakeClock() as clock:
+        token, login = issue(MASTER, 'pump-7', ANNA), issue_login(MASTER, 'pump-7', ANNA)
+        for behind, leeway, is_taken in ((60, 0, True), (61, 0, False), (90, 30, True), (91, 30, False),
+                                         (3 * 24 * 3600, 0, False)):
+            clock.set(START - behind)
+            res = await visit(board_app(leeway=leeway), token)
+            assert res.status_code == (200 if is_taken else 401), (behind, leeway)
+            client = Client(browser_app(leeway=leeway))
+            res = await enter(client, login)
+            assert res.status_code == (303 if is_taken else 401) and bool(client.jar) is is_taken, (behind, leeway)
 
 
 async def test_every_changed_character_of_a_token_is_refused():
@@ -178,7 +193,8 @@ async def test_R3_what_the_token_was_not_given_for_is_a_403():
 def test_a_scope_is_one_word():
     for scopes in (['read write'], [''], ['read', ' ']):
         raises(ValueError, issue, MASTER, 'pump-7', ANNA, scopes)
-    raises(TypeError, issue, MASTER, 'pump-7', ANNA, 'read')
+    for scopes in ('read', {'read': False}):
+        raises(TypeError, issue, MASTER, 'pump-7', ANNA, scopes)
 
 
 async def test_the_master_key_changes_while_boards_have_both_keys():
@@ -228,11 +244,12 @@ async def test_a_login_with_claims_that_are_none_is_refused():
 
 # --- browsers -------------------------------------------------------------------------------------
 
-def browser_app(board_id='pump-7', key=None, with_local=False, **options):
+def browser_app(board_id='pump-7', key=None, with_local=False, store=None, with_csrf=False, **options):
     """A board with a page for people, and the door by which the central app sends them."""
-    app = make_app()
+    app = make_app(store=store) if store else make_app()
     login = FleetLogin(key or board_key(MASTER, board_id), board_id, CENTRAL, **options)
-    app.post('/fleet')(login.enter)
+    csrf = CSRF(app) if with_csrf else None
+    app.post('/fleet')(csrf.exempt(login.enter) if csrf else login.enter)
     auth = login
     if with_local:
         local = Login()
@@ -307,6 +324,45 @@ async def test_used_tokens_take_no_more_room_than_they_may_and_none_comes_back()
             assert (await enter(Client(app), token)).status_code == 401
 
 
+class Shared:
+    """A list that several processes have."""
+    def __init__(self):
+        self.ends = {}
+        self.is_away = False
+
+    async def add(self, token_id, ttl):
+        if self.is_away:
+            raise OSError('away')
+        assert 0 < ttl <= 70
+        return self.ends.setdefault(token_id, self) is self and self.ends.update({token_id: ttl}) is None
+
+
+async def test_a_login_token_passes_once_in_all_processes_that_share_a_list_and_after_a_restart_of_one():
+    with FakeClock() as clock:
+        shared = Shared()
+        apps = [browser_app(used=shared, leeway=10) for _ in range(2)]
+        used, unused = issue_login(MASTER, 'pump-7', ANNA), issue_login(MASTER, 'pump-7', ANNA)
+        first = Client(apps[0])
+        assert (await enter(first, used)).status_code == 303
+        clock.advance(65)
+        for app in apps + [browser_app(used=shared, leeway=10)]:
+            client = Client(app)
+            assert (await enter(client, used)).status_code == 401 and not client.jar
+        assert (await enter(Client(browser_app(used=shared, leeway=10)), unused)).status_code == 303
+        assert (await enter(Client(apps[1]), unused)).status_code == 401
+        assert (await first.copy(apps[1]).get('/')).text == 'Anna'
+
+
+async def test_a_shared_list_that_cannot_be_asked_is_a_503():
+    shared = Shared()
+    app, token = browser_app(used=shared), issue_login(MASTER, 'pump-7', ANNA)
+    shared.is_away = True
+    client = Client(app)
+    assert (await enter(client, token)).status_code == 503 and not client.jar
+    shared.is_away = False
+    assert (await enter(client, token)).status_code == 303
+
+
 async def test_a_login_token_lasts_a_minute():
     with FakeClock() as clock:
         token = issue_login(MASTER, 'pump-7', ANNA)
@@ -342,6 +398,16 @@ async def test_X1_only_a_page_of_the_central_app_may_send_the_form():
     assert (await enter(Client(app), issue_login(MASTER, 'pump-7', ANNA), headers={})).status_code == 403
     same = {'Origin': 'HTTPS://Central.LAN'}
     assert (await enter(Client(app), issue_login(MASTER, 'pump-7', ANNA), headers=same)).status_code == 303
+
+
+async def test_X1_beside_CSRF_that_form_alone_comes_from_another_origin():
+    app = browser_app(with_csrf=True)
+    client = Client(app)
+    token = issue_login(MASTER, 'pump-7', ANNA)
+    assert (await enter(client, token, headers={'Origin': 'https://evil.lan'})).status_code == 403
+    assert (await enter(client, token)).status_code == 303
+    for origin, status in (('https://central.lan', 403), ('http://device.lan:81', 403), ('http://device.lan', 200)):
+        assert (await client.post('/logout', {'Origin': origin})).status_code == status, origin
 
 
 def test_the_origin_of_an_address_is_what_browsers_make_of_it():
@@ -406,10 +472,15 @@ async def test_the_session_ends_after_an_hour():
 
 
 async def test_the_fleets_number_7_is_not_the_boards_own():
-    client = Client(browser_app(with_local=True))
+    store = MemoryStore()
+    client = Client(browser_app(with_local=True, store=store))
     await enter(client, issue_login(MASTER, 'pump-7', ANNA, ['read']))
     assert (await client.get('/')).text == 'Anna'
     assert (await client.get('/write')).status_code == 403
+    # Nor does that one see it in the list of his sessions, or end it with them.
+    assert await store.list_user(7) == [] and len(await store.list_user('fleet:7')) == 1
+    await store.delete_user(7)
+    assert (await client.get('/')).text == 'Anna'
 
 
 # --- the page that hands over ---------------------------------------------------------------------

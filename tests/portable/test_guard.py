@@ -314,6 +314,23 @@ async def test_a_route_for_options_is_locked_even_for_what_looks_like_a_prefligh
 
 # --- what a stranger gets ---------------------------------------------------------------------------------
 
+async def test_methods_that_are_exempt_need_nobody_and_others_do():
+    app = Microdot()
+    seen = []
+
+    @app.route('/', methods=['GET', 'POST'])
+    async def index(request):
+        seen.append(request.method)
+        return 'in'
+
+    Guard(app, basic_auth(), exempt_methods=['options', 'GET'])
+    for method, expected in (('OPTIONS', 200), ('GET', 200), ('HEAD', 401), ('POST', 401), ('BREW', 401)):
+        assert await status(app, '/', None, method) == expected, method
+    assert await status(app, '/', {'Upgrade': 'websocket', 'Connection': 'Upgrade'}) in (400, 401, 426)
+    assert seen == ['GET']  # Microdot answers the other one itself
+    assert 'list' in str(raises(TypeError, Guard, app, basic_auth(), exempt_methods='OPTIONS'))
+
+
 async def test_people_are_sent_to_the_form_and_programs_get_a_401():
     app = app_with('/', '/login', '/style.css', app=make_app())
     login = login_auth()

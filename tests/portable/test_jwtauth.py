@@ -138,7 +138,7 @@ async def test_R4_a_token_counts_in_its_header_only():
 # --- T7, T8 and what a token needs ------------------------------------------------------------------
 
 async def test_T7_a_token_of_another_purpose_is_refused():
-    for typ in ('JWT', 'session+jwt', 'remember+jwt', 'fleet+jwt', 'fleet-login+jwt', 'reset+jwt'):
+    for typ in ('JWT', 'dl-session+jwt', 'dl-remember+jwt', 'dl-fleet+jwt', 'dl-fleet-login+jwt', 'reset+jwt'):
         assert await status_of(JWTAuth(KEY), token_of(typ=typ)) == 401, typ
     assert await status_of(JWTAuth(KEY, typ='device+jwt'), token_of(typ='device+jwt')) == 200
     assert await status_of(JWTAuth(KEY, typ='device+jwt'), token_of()) == 401

@@ -150,7 +150,7 @@ async def test_R3_a_scope_for_a_board_is_one_word_on_any_python():
     app.get('/')(auth.requires('admin')(lambda request: 'in'))
     claims = {'aud': 'pump-7', 'sub': 'anna', 'scope': 'read\u00a0admin', 'jti': 'x'}
     key = portable.Key(portable.b64url_decode(board_key(MASTER, 'pump-7')))
-    old = tokens.encode(claims, key, 'fleet+jwt', 60)
+    old = tokens.encode(claims, key, 'dl-fleet+jwt', 60)
     assert (await Client(app).get('/', bearer(old))).status_code == 403
 
 

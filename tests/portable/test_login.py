@@ -1,7 +1,7 @@
 """Who is logged in, how one becomes so, and that it ends when it is said to end."""
 import asyncio
 
-from client import FORM, JSON, KEY, OTHER_KEY, Client, Warnings, bearer, make_app, parse_cookie, shapes
+from client import FORM, JSON, KEY, OTHER_KEY, Client, Warnings, bearer, make_app, parse_cookie, raises, shapes
 from clock import START, UNSET, FakeClock
 from microdot import Microdot, abort
 from microdot.sse import with_sse
@@ -11,6 +11,7 @@ from test_origin import LEAVES, STAYS
 
 from dotlatch import http
 from dotlatch.auth import TokenAuth
+from dotlatch.guard import Guard
 from dotlatch.login import Login
 from dotlatch.origin import quote
 from dotlatch.portable import MICROPYTHON
@@ -137,6 +138,55 @@ async def test_the_form_may_be_anywhere():
     for url, expected in (('/in', '/in?next=/private'), ('/in?mode=x', '/in?mode=x&next=/private')):
         res = await Client(site(login=Login(url))).get('/private')
         assert res.headers['Location'] == expected
+
+
+async def test_the_form_may_be_named_by_its_handler():
+    for mounted in (False, True):
+        app, pages, login = make_app(), Microdot(), Login(login_url='log_in')
+        Guard(app, login, exclude='/open')
+
+        @login.user_loader
+        async def load_user(user_id):
+            return user_id
+
+        @pages.get('/person/<name>')
+        async def person(request, name):
+            return name
+
+        @pages.route('/people/come', methods=['GET', 'POST'])
+        async def log_in(request):
+            return 'form'
+
+        @app.get('/')
+        async def index(request):
+            return request.g.current_user
+
+        if mounted:
+            app.mount(pages, url_prefix='/sub')
+        else:
+            for route in pages.url_map:
+                app.url_map.append(route)
+        form = '/sub/people/come' if mounted else '/people/come'
+        browser = Client(app)
+        assert (await browser.get(form)).text == 'form'
+        assert (await browser.get('/', {'Accept': 'text/html'})).headers['Location'] == form + '?next=/'
+        assert (await browser.get('/person/anna')).status_code == 302
+        challenge = (await browser.get('/', {'Accept': 'application/json'})).headers['WWW-Authenticate']
+        assert 'form-action="%s"' % form in challenge
+
+
+async def test_a_name_that_no_handler_has_is_said():
+    app, login = make_app(), Login(login_url='log_in')
+
+    @app.get('/log_in/<name>')
+    async def log_in(request, name):  # its address is of many pages
+        return name
+
+    @app.get('/error')
+    async def error(request):
+        return str(raises(RuntimeError, login.form_url, request))
+
+    assert (await Client(app).get('/error')).text.endswith(' log_in')
 
 
 async def test_logging_out_logs_out():
@@ -677,6 +727,35 @@ async def test_M2_remember_me_is_not_fresh_beside_a_dead_fresh_session():
     assert (await Client(app).get('/fresh', {'Cookie': cookies})).status_code == 302
 
 
+async def test_S8_a_login_by_something_other_than_a_password_is_not_fresh():
+    app, login = make_app(), Login()
+    user = {'id': 'anna', 'password_hash': 'x'}
+
+    @login.user_loader
+    async def load_user(user_id):
+        return user
+
+    @app.get('/enter/<int:fresh>')
+    async def enter(request, fresh):
+        return await login.login_user(request, user, fresh=bool(fresh))
+
+    @app.get('/state')
+    @login
+    async def state(request):
+        return request.g.login_state
+
+    @app.get('/fresh')
+    @login.fresh
+    async def asks_for_more(request):
+        return 'fresh'
+
+    browser = Client(app)
+    assert await browser.texts('/enter/0', '/state') == ['', 'remembered']
+    assert (await browser.get('/fresh', {'Accept': 'text/html'})).headers['Location'] == '/login?next=/fresh'
+    assert await browser.texts('/enter/1', '/state', '/fresh') == ['', 'fresh', 'fresh']
+    assert await browser.texts('/enter/0', '/state') == ['', 'fresh']  # what was proven stays so
+
+
 async def test_M2_logout_ends_what_was_remembered():
     for https in (False, True):
         app = site()
@@ -1077,6 +1156,32 @@ def listener(heard):
     def client():
         heard.append((yield 'ready'))
     return client
+
+
+async def test_a_callback_answers_who_is_not_logged_in_and_websockets_too():
+    app, login = make_app(), Login()
+    answers = [('Members only', 403), 'come in by the door', None]
+
+    @login.user_loader
+    async def load_user(user_id):
+        return None
+
+    @login.errorhandler
+    async def refused(request):
+        return answers[0]
+
+    @app.get('/')
+    @login
+    async def index(request):
+        return 'in'
+
+    page = {'Accept': 'text/html'}
+    for status, text in ((403, 'Members only'), (401, 'come in by the door'), (401, '401 error')):
+        for headers in (page, UPGRADE, {}):
+            answer = await Client(app).get('/', headers)
+            assert (answer.status_code, answer.text) == (status, text), headers
+            assert ('WWW-Authenticate' in answer.headers) == (status == 401)
+        del answers[0]
 
 
 async def test_flaw_H3_a_websocket_is_refused_with_a_401_before_it_opens():

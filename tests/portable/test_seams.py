@@ -87,11 +87,11 @@ async def test_T9_signing_anew_keeps_id_and_end():
         app = site(max_age=1000)
         browser = Client(app)
         await browser.get('/save/kept')
-        before = tokens.decode(browser.value('session'), KEY, 'session+jwt')
+        before = tokens.decode(browser.value('session'), KEY, 'dl-session+jwt')
         app._session.secret_key = [OTHER_KEY, KEY]
         clock.advance(500)
         await browser.get('/')
-        after = tokens.decode(browser.value('session'), OTHER_KEY, 'session+jwt')
+        after = tokens.decode(browser.value('session'), OTHER_KEY, 'dl-session+jwt')
         assert after == before
 
 

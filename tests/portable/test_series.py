@@ -83,6 +83,35 @@ async def test_M1_requests_that_were_under_way_together_all_pass():
         assert await house.who(tabs[0]) == 'anna remembered'
 
 
+class SharedStore(MemoryStore):
+    """One on a server that has a clock of its own."""
+    seconds = START
+
+    async def time(self):
+        if self.seconds is None:
+            raise OSError('away')
+        return self.seconds
+
+
+async def test_M1_with_a_store_that_has_a_clock_requests_are_together_by_that_one():
+    with Cheap(), FakeClock() as clock:
+        for skew in (60, -60):
+            house = await home(SharedStore())
+            browser = await house.log_in('anna', remember='on')
+            browser.restart()
+            tab, thief, late = browser.copy(), browser.copy(), browser.copy()
+            assert await house.who(browser) == 'anna remembered'
+            clock.advance(skew)  # the other machine, whose clock is another
+            assert await house.who(tab) == 'anna remembered'
+            assert tab.value('_remember') == browser.value('_remember')
+            house.store.seconds = None
+            assert (await late.get('/who')).status_code == 503
+            house.store.seconds = START + 31
+            clock.advance(-skew)
+            assert await house.who(thief) == 'None anonymous'
+            assert len(house.told('remember_stolen')) == 1
+
+
 async def test_M1_the_store_holds_no_secret():
     with Cheap():
         house = await home()

@@ -1114,9 +1114,9 @@ async def test_bytes_and_text_of_one_key_are_one_key():
 
 async def test_T7_no_other_token_of_the_same_key_is_a_session():
     claims = {'jti': 'AAAAAAAAAAAAAAAAAAAAAA', 'data': {'role': 'admin'}}
-    good = tokens.encode(claims, KEY, 'session+jwt', 3600)
+    good = tokens.encode(claims, KEY, 'dl-session+jwt', 3600)
     assert Session(secret_key=KEY).decode(good) == {'role': 'admin'}
-    for typ in ('JWT', 'remember+jwt', 'csrf+jwt', 'reset+jwt', 'link+jwt', 'invite+jwt', 'session', 'session+jwt2'):
+    for typ in ('JWT', 'dl-remember+jwt', 'csrf+jwt', 'reset+jwt', 'invite+jwt', 'session', 'dl-session+jwt2'):
         token = tokens.encode(claims, KEY, typ, 3600)
         res = await Client(counter()).get('/show', {'Cookie': 'session=' + token})
         assert res.json == {}, typ
@@ -1125,7 +1125,7 @@ async def test_T7_no_other_token_of_the_same_key_is_a_session():
 
 
 async def test_T7_claims_that_are_not_a_sessions_are_no_session_and_no_500():
-    header = '{"alg":"HS256","typ":"session+jwt"}'
+    header = '{"alg":"HS256","typ":"dl-session+jwt"}'
     payloads = ['{}', '[]', '5', 'null', '"x"', '', '{', '{"data":{}}', '{"jti":"x"}', '{"data":[],"jti":"x"}',
                 '{"data":{"role":"admin"},"jti":5}', '{"data":{"role":"admin"},"jti":null}', '{"data":null,"jti":"x"}',
                 '{"data":"x","jti":"x"}', '{"data":{"role":"admin"},"jti":"x","exp":"9999999999"}',

@@ -117,7 +117,7 @@ def forged(typ):
         yield segment({"alg": alg, "typ": typ}) + "." + segment(CLAIMS) + "."
     yield signed({"typ": typ}, CLAIMS)
     yield signed(header, CLAIMS, key="another key, which is 32 bytes long")
-    for wrong in (None, "JWT", "jwt", "", 5, [typ], "session+jwt ", "reset+jwt"):
+    for wrong in (None, "JWT", "jwt", "", 5, [typ], "dl-session+jwt ", "reset+jwt"):
         yield signed({"alg": "HS256", "typ": wrong}, CLAIMS)
     for name, value in (("crit", ["x"]), ("crit", []), ("b64", False), ("zip", "DEF"),
                         ("enc", "A128GCM"), ("cty", "JWT")):
@@ -177,7 +177,7 @@ def tokens_swapped(real):
 
 
 def tokens_typ(name):
-    return {"session": "session+jwt", "remember": "remember+jwt"}[name]
+    return {"session": "dl-session+jwt", "remember": "dl-remember+jwt"}[name]
 
 
 # --- cookies --------------------------------------------------------------------------------------

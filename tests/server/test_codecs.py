@@ -125,7 +125,7 @@ def test_T1_the_algorithm_is_the_one_that_was_configured():
     private, _ = PAIRS['RS256']
     public = public_pem(private)
     codec = JWTCodec('RS256', pem(private), [public])
-    header = {'typ': 'session+jwt'}
+    header = {'typ': 'dl-session+jwt'}
     # The classic confusion: the public key, which everybody has, as the secret of an HS256.
     signed = base64.urlsafe_b64encode(json.dumps({'alg': 'HS256', **header}).encode()).rstrip(b'=') + b'.'
     signed += base64.urlsafe_b64encode(json.dumps(CLAIMS).encode()).rstrip(b'=')
@@ -141,8 +141,8 @@ def test_T1_the_algorithm_is_the_one_that_was_configured():
 def test_T7_a_token_for_another_purpose_is_no_session():
     private, _ = PAIRS['EdDSA']
     codec = JWTCodec('EdDSA', pem(private), [public_pem(private)])
-    right = {'typ': 'session+jwt'}
-    for headers in ({'typ': 'JWT'}, {'typ': 'remember+jwt'}, {'typ': None}, {**right, 'crit': ['x'], 'x': 1},
+    right = {'typ': 'dl-session+jwt'}
+    for headers in ({'typ': 'JWT'}, {'typ': 'dl-remember+jwt'}, {'typ': None}, {**right, 'crit': ['x'], 'x': 1},
                     {**right, 'jku': 'https://evil.example'}, {**right, 'zip': 'DEF'}):
         with pytest.raises(tokens.TokenError):
             codec.decode(jwt.encode(CLAIMS, pem(private), algorithm='EdDSA', headers=headers))
@@ -155,7 +155,7 @@ def test_T5_claims_that_are_out_of_time_or_shape_are_a_token_error(change):
     codec = JWTCodec('EdDSA', pem(private), [public_pem(private)])
     claims = {name: value for name, value in {**CLAIMS, **change}.items() if value is not None}
     token = jwt.api_jws.encode(json.dumps(claims).encode(), pem(private), algorithm='EdDSA',
-                               headers={'typ': 'session+jwt'})
+                               headers={'typ': 'dl-session+jwt'})
     with pytest.raises(tokens.TokenError):
         codec.decode(token)
 

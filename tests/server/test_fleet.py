@@ -71,7 +71,7 @@ def test_a_token_that_has_ended_or_was_changed_is_refused(running, board):
                     head + "." + payload[:-2] + "." + signature,
                     head + "." + payload + ".",
                     tokens.encode({**claims, "exp": claims["iat"] - 1}, key, fleet.TYP),
-                    tokens.encode(claims, key, "fleet-login+jwt")):
+                    tokens.encode(claims, key, "dl-fleet-login+jwt")):
         assert running.ask(board, changed).status_code == 401
     assert running.ask(board, token).status_code == 200
 
@@ -90,6 +90,26 @@ def test_the_central_app_gives_a_token_to_nobody_else(running):
         assert httpx.post(url, trust_env=False, timeout=20, **options).status_code == 401
     assert httpx.post(f"{running.central.url}/api/boards/pump-9/token", auth=("anna", PASSWORD), trust_env=False,
                       timeout=20).status_code == 404
+
+
+@pytest.mark.parametrize("path, fields", [("/login", {"username": "bert", "password": PASSWORD}), ("/logout", {})])
+@pytest.mark.parametrize("origin, status", [("http://evil.lan", 403), ("null", 403), (None, 302)])
+def test_X1_no_page_of_a_strangers_logs_anybody_in_or_out_at_the_central_app(running, path, fields, origin, status):
+    answer = httpx.post(running.central.url + path, data=fields, headers={"Origin": origin or running.central.url},
+                        trust_env=False, timeout=20)
+    assert answer.status_code == status or (path, origin, answer.status_code) == ("/logout", None, 303)
+    assert ("set-cookie" in answer.headers) == (path == "/login" and status == 302)
+
+
+@pytest.mark.parametrize("board", [PUMP, DOOR])
+def test_X1_a_page_of_another_board_changes_nothing_on_this_one(running, board):
+    url = running.boards[board].url
+    with httpx.Client(base_url=url, trust_env=False, timeout=20) as client:
+        entered = client.post("/fleet", data={"token": running.login_token(board)},
+                              headers={"Origin": running.central.url})
+        assert entered.status_code == 303
+        for origin, status in (("http://other.lan", 403), (running.central.url, 403), (url, 303)):
+            assert client.post("/valve", data={"valve": "shut"}, headers={"Origin": origin}).status_code == status
 
 
 def test_no_board_has_the_master_key_or_anothers(running):

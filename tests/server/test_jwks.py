@@ -337,7 +337,7 @@ async def test_T8_issuer_and_audience_are_exact(site):
 
 @pytest.mark.parametrize("typ, taken, of_any_kind", [
     ("at+jwt", True, True), ("application/at+jwt", True, True), ("AT+JWT", True, True), ("JWT", False, True),
-    (None, False, True), ("logout+jwt", False, False), ("session+jwt", False, False), ("", False, True)])
+    (None, False, True), ("logout+jwt", False, False), ("dl-session+jwt", False, False), ("", False, True)])
 async def test_T7_the_purpose_is_looked_at(site, typ, taken, of_any_kind):
     token = SIGNER.token({"typ": typ})
     for issuer, passes in ((issuer_of(site, typ="at+jwt"), taken), (issuer_of(site), of_any_kind)):

@@ -9,10 +9,11 @@ import httpx
 import pytest
 
 from dotlatch import passwords
+from dotlatch.fleetlogin import issue_login
 from dotlatch.portable import now
 from dotlatch.totp import Totp, new_secret
 from dotlatch.users import FileUsers
-from tests.server.apps.workers import PASSWORD, TOKEN
+from tests.server.apps.workers import CENTRAL, MASTER, PASSWORD, TOKEN
 from tests.server.conftest import Server, command_for, write_launcher
 from tests.stores import servers as real
 
@@ -173,6 +174,21 @@ def test_a_ticket_opens_once_in_all_workers(site):
         with ThreadPoolExecutor(8) as pool:
             answers = list(pool.map(once(client, "GET", "/ticketed?ticket=" + ticket), range(12)))
         assert sorted(answer.status_code for answer in answers) == [200] + [401] * 11
+        if are_of_several(answers):
+            return
+    raise AssertionError("only one process has answered")
+
+
+def test_a_login_of_a_fleet_opens_one_session_in_all_workers(site):
+    for _ in range(ROUNDS):
+        token = issue_login(MASTER, "pump-7", {"id": 7, "name": "Anna"})
+        clients = [site.client() for _ in range(12)]
+        with ThreadPoolExecutor(8) as pool:
+            answers = list(pool.map(lambda client, sent: client.post(
+                "/fleet", data={"token": sent}, headers={"Origin": CENTRAL}), clients, [token] * 12))
+        assert sorted(answer.status_code for answer in answers) == [303] + [401] * 11
+        winner, = [client for client in clients if client.cookies]
+        assert site.everywhere("/sent", cookies=winner.cookies) == {"Anna"}
         if are_of_several(answers):
             return
     raise AssertionError("only one process has answered")

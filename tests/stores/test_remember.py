@@ -1,6 +1,7 @@
 """Remember-me on every store: programs that share one agree on each secret, and on what was stolen."""
 
 import asyncio
+import time
 
 import pytest
 from microdot import Microdot
@@ -8,7 +9,7 @@ from microdot import Microdot
 from dotlatch.events import Events
 from dotlatch.login import Login
 from dotlatch.session import Session
-from tests.stores.kinds import BETWEEN_PROCESSES
+from tests.stores.kinds import BETWEEN_PROCESSES, ON_CPYTHON
 
 KEY = "0123456789abcdef0123456789abcdef"
 NEW_KEY = "a third key that has thirty-two bytes and more"
@@ -92,6 +93,12 @@ async def test_T9_programs_with_a_new_key_and_an_old_one_agree_on_the_secret(sto
     assert copies[0].value("_remember") == copies[1].value("_remember")
     copies[1].restart()
     assert await who(copies[1]) == "anna"
+
+
+@pytest.mark.parametrize("stores", ON_CPYTHON, indirect=True)
+async def test_a_store_on_a_server_has_the_clock_that_its_machines_share(stores):
+    before = int(time.time())
+    assert before <= await stores.one().time() <= time.time() + 1  # PostgreSQL rounds
 
 
 async def test_M1_a_secret_of_two_uses_ago_ends_the_family(stores):

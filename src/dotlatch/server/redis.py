@@ -224,6 +224,11 @@ class RedisStore:
                     found[session_id.decode()] = record
         return sorted(found.items(), key=lambda item: item[1].get('seen', 0), reverse=True)
 
+    async def time(self) -> int:
+        """Return the server's Unix seconds, which are the same on every machine."""
+        seconds, _ = await self.server.command('TIME')
+        return int(seconds)
+
     async def close(self) -> None:
         """Close the connections of this event loop, but not those of a client that was given."""
         await self.server.close()

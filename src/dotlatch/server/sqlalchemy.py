@@ -20,7 +20,22 @@ writes at a time and the others wait for it, up to the time limit.
 """
 from typing import Any
 
-from sqlalchemy import BigInteger, Column, MetaData, String, Table, Text, bindparam, delete, insert, select, update
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    MetaData,
+    String,
+    Table,
+    Text,
+    bindparam,
+    cast,
+    delete,
+    extract,
+    func,
+    insert,
+    select,
+    update,
+)
 from sqlalchemy.exc import IntegrityError
 
 from ..stores import is_session_id
@@ -28,6 +43,7 @@ from . import records
 from .database import POOL_SIZE, Database, Source
 from .waiting import TIMEOUT
 
+_TIME = select(cast(extract('epoch', func.now()), BigInteger).label('seconds'))
 _CLEARED = 10  # ended sessions that a new one deletes: more than it will leave itself
 
 
@@ -165,6 +181,12 @@ class SQLAlchemyStore:
         rows = await self.database.run((self._list, {'user': user_key, 'now': time}))
         found = [(row.id, records.unpack(row.record, time)) for row in rows]
         return [(session_id, record) for session_id, record in found if record is not None]
+
+    async def time(self) -> int:
+        """Return the database's Unix seconds, which are the same on every machine."""
+        rows = await self.database.run((_TIME, {}))
+        seconds: int = rows[0].seconds
+        return seconds
 
     async def close(self) -> None:
         """Close the connections of this event loop, but not those of an engine that was given."""

@@ -8,6 +8,8 @@ import os
 
 from dotlatch.auth import BasicAuth, TokenAuth
 from dotlatch.digest import DigestAuth
+from dotlatch.fleet import board_key
+from dotlatch.fleetlogin import FleetLogin
 from dotlatch.http import form
 from dotlatch.login import Login
 from dotlatch.second import SecondFactor
@@ -20,6 +22,8 @@ from dotlatch.users import FileUsers
 KEY = "the key of the tests: 32 bytes or more of it"
 PASSWORD = "correct horse battery staple"
 TOKEN = "token-of-the-tests"
+MASTER = bytes(range(32))
+CENTRAL = "https://central.lan"
 
 
 def create_app(app):
@@ -35,6 +39,7 @@ def create_app(app):
     basic = BasicAuth(realm="tests", allow_http=True, throttle=throttle)
     token = TokenAuth(realm="tests", allow_http=True)
     ticket = TicketAuth(KEY, used=redis.tickets, anywhere=True)
+    people = FleetLogin(board_key(MASTER, "pump-7"), "pump-7", CENTRAL + "/boards/pump-7", used=redis.tickets)
     digest = DigestAuth(realm="tests", nonces=redis.nonces)
     digested = {"anna": {"id": "anna", "digest_ha1": digest.make_ha1("anna", PASSWORD)}}
 
@@ -99,5 +104,12 @@ def create_app(app):
     @ticket
     async def by_ticket(request):
         return "in"
+
+    app.post("/fleet")(people.enter)
+
+    @app.get("/sent")
+    @people
+    async def sent(request):
+        return request.g.current_user["name"]
 
     return app
