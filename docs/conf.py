@@ -1,15 +1,16 @@
 """Sphinx: sphinx-build -W -b html docs docs/_build/html. Nothing is fetched from the network."""
-import re
 import sys
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / 'src'))
 
+from dotlatch import __version__  # noqa: E402  # it is there now
+
 project = 'dotlatch'
 author = 'the dotlatch contributors'
 project_copyright = author
-version = release = re.search(r'^version = "(.+)"', (ROOT / 'pyproject.toml').read_text(), re.MULTILINE).group(1)
+version = release = __version__
 
 extensions = ['sphinx.ext.autodoc']
 exclude_patterns = ['_build']
@@ -25,6 +26,7 @@ autodoc_preserve_defaults = True
 html_theme = 'furo'
 html_title = f'dotlatch {release}'
 html_static_path = ['_static']
+html_css_files = ['pages.css']
 html_show_sphinx = False
 html_copy_source = False
 html_theme_options = {

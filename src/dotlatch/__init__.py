@@ -6,3 +6,4 @@ Nothing is imported here, so that loading one module never loads another's heap:
     from dotlatch.auth import BasicAuth, TokenAuth
     from dotlatch.login import Login
 """
+__version__ = '0.1.0'

@@ -334,6 +334,20 @@ async def cpython_logout(example):
     assert (await get(desk, '/who')).status_code == 302
 
 
+async def cpython_test(example):
+    from dotlatch.csrf import CSRF
+    with_forms = example['Microdot']()
+    CSRF(with_forms)
+
+    @with_forms.post('/')
+    async def take(request):
+        return 'taken'
+
+    client = example['TestClient'](with_forms, cookies={'session': 'a session'})
+    assert (await client.post('/')).status_code == 403
+    assert (await client.post('/', headers={'Origin': 'http://example.com:1234'})).text == 'taken'
+
+
 # --- coming from Microdot ---------------------------------------------------------------------------
 
 async def microdot_import(example):
@@ -496,7 +510,7 @@ async def auth_any_of(example):
     assert (await get(client, '/state', basic('anna', GOOD))).status_code == 403
     anna.scopes = ['read']
     assert (await get(client, '/state', basic('anna', GOOD))).status_code == 200
-    token = example['tokens'].encode({'sub': 'pump-7'}, example['key'], typ='device+jwt')
+    token = example['tokens'].encode({'sub': 'pump-7'}, example['key'], typ='pump+jwt')
     forbidden = await get(client, '/state', {'Authorization': 'Bearer ' + token})
     assert forbidden.status_code == 403 and 'scope="read"' in forbidden.headers['WWW-Authenticate']
 
@@ -534,6 +548,17 @@ async def login_form(example):
     await example.fails_later(login.login(None, 'anna', GOOD))
     from dotlatch.identity import user_id
     example.fails(user_id, {'name': 'anna'})
+
+
+async def login_mounted(example):
+    await add_anna(example['users'])
+    client = example.client()
+    sent_away = await get(client, '/rooms/kitchen')
+    assert (sent_away.status_code, sent_away.headers['Location']) == (302, '/login?next=/rooms/kitchen')
+    form = {'Content-Type': 'application/x-www-form-urlencoded'}
+    answer = await client.post('/login?next=/rooms/kitchen', headers=form, body='username=anna&password=' + GOOD)
+    assert answer.headers['Location'] == '/rooms/kitchen'
+    assert (await get(client, '/rooms/kitchen')).text == 'The kitchen of anna'
 
 
 async def login_password(example):
@@ -1346,6 +1371,7 @@ async def fleet_central(example):
 
 
 async def fleet_board(example):
+    from microdot.test_client import TestClient
     token = await fleet_central(example)
     client = example.client()
     answer = await get(client, '/', {'Accept': 'text/html'})
@@ -1354,6 +1380,14 @@ async def fleet_board(example):
         answer = await client.post('/fleet', body='token=' + token, headers={
             'Origin': origin, 'Content-Type': 'application/x-www-form-urlencoded'})
         assert answer.status_code == status, origin
+    for app in (example['app'], example['central']):
+        @app.post('/change')
+        async def change(request):
+            return 'changed'
+
+        for origin, status in (('http://evil.lan', 403), ('http://localhost:5000', 200)):
+            answer = await TestClient(app).post('/change', headers={'Origin': origin, 'Host': 'localhost:5000'})
+            assert answer.status_code == status, origin
     assert (await get(client, '/')).text == 'Hello, Anna'
     assert (await get(example.client(), '/', _bearer(example['token']))).text == 'Hello, Anna'
     assert (await get(example.client(), '/pressure', _bearer(token))).status_code == 401
