@@ -314,8 +314,10 @@ class FileKeys(MemoryKeys):
 
 def _parsed(content: 'dict[str, Any]') -> 'list[APIKey]':
     """Return the keys that a file describes; ValueError, KeyError or TypeError for what describes none."""
-    keys = [read_key(fields) for fields in content['keys']]
-    if content['format'] != 1 or len(content) != 2 or len({key.id for key in keys}) != len(keys):
+    listed = content['keys']
+    keys = [read_key(fields) for fields in listed]
+    unique = len({key.id for key in keys}) == len(keys)
+    if type(listed) is not list or content['format'] != 1 or len(content) != 2 or not unique:
         raise ValueError('not keys')
     return keys
 

@@ -31,6 +31,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
 
+_SECRET = '.claim'  # what the file of a server's secret ends with, beside that of the key
+
 
 class Claim:
     """Keeps an app shut until somebody has become the owner of its device.
@@ -65,8 +67,7 @@ class Claim:
         if url[:1] != '/' or type(expires) is not int or expires < 1:
             raise ValueError('url is a path, and expires an int above 0')
         app = app or site.app
-        seen = files.read(key)
-        if not hasattr(app, '_session') or seen is None:
+        if not hasattr(app, '_session') or files.read(key) is None:
             raise ValueError('Claim needs the main app, after its Session, and the file of its key: '
                              'Claim(site, key, app=app)')
         self.app = app
@@ -86,7 +87,9 @@ class Claim:
         self.noise = noise
         self._lock = FileLock(key)
         self._is_busy = self._has_key = False
-        self.codes = Codes(seen, tell or _print, expires)
+        # Of the processes of a server each asks for the same code, whichever starts when. The key is no secret for
+        # that: it changes with the first claim, even with one that ends at its password.
+        self.codes = Codes(None if MICROPYTHON else files.load_or_create(key + _SECRET), tell or _print, expires)
         # To Microdot this is a mounted app, with which every request ends up, and none of the main app's handlers but
         # its pages for errors.
         self.error_handlers = app.error_handlers
@@ -241,6 +244,8 @@ class Claim:
     def _end(self, request: 'Any') -> None:
         """Have the app go on as if this had never been there."""
         session_of(request).secret_key = files.read(self.key)  # another process may have made it
+        if not MICROPYTHON:
+            files.remove(self.key + _SECRET)
         app = self.app
         app.find_route, app.get_request_handlers = self._kept
         if _elsewhere in app.before_request_handlers:

@@ -1,6 +1,6 @@
 """A device forgets its owner, and all that it keeps, when somebody who is at it says so: see claim.py.
 
-Needs no other file::
+Needs portable.py::
 
     if not button.value():   # held while the board starts
         from dotlatch.claimreset import reset
@@ -8,11 +8,13 @@ Needs no other file::
 """
 import os
 
+from .portable import followed
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-_LEFT = ('.copy', '.new', '.old')  # what files.py and copies.py put beside a file
+_LEFT = ('.copy', '.new', '.old', '.claim')  # what files.py, copies.py and claim.py put beside a file
 
 
 def reset(users: str, *paths: str, events: 'Any' = None) -> None:
@@ -31,7 +33,7 @@ def reset(users: str, *paths: str, events: 'Any' = None) -> None:
         if not path.strip('/.'):
             raise ValueError('name the files: this would remove the program, too')
     for path in paths + (users,):
-        _wipe(path)
+        _wipe(followed(path))
     if events is not None:
         events.emit('reset')
 

@@ -10,7 +10,7 @@ Needs portable.py, strictjson.py and files.py::
 from hashlib import sha256
 
 from . import files, strictjson
-from .portable import FileLock, b64url_bytes, compare_digest, file_version, warn, warn_once
+from .portable import FileLock, b64url_bytes, compare_digest, file_version, followed, warn, warn_once
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ def load(path: str, what: str, parse: 'Callable[[dict[str, Any]], Any]') -> 'tup
     :raises OSError: when nobody can tell, since they may not be read.
     """
     found = []
-    for name in (path, path + COPY):
+    for name in (path, followed(path) + COPY):
         try:
             data = files.read(name)
         except OSError as error:
@@ -59,11 +59,12 @@ def save(path: str, content: 'dict[str, Any]') -> None:
     :raises TypeError: for what JSON cannot carry.
     """
     text = strictjson.dumps(content)
+    path = followed(path)
     data = _HEAD + _check(text[1:]) + b'",' + text[1:]
     files.replace(path, data)
     try:
         files.replace(path + COPY, data)
-    except OSError:  # what was asked for is done
+    except (OSError, MemoryError):  # what was asked for is done
         warn_once('the copy of a file could not be written: it is an older one')
 
 
@@ -88,19 +89,20 @@ class SharedFile:
         self._events = events
         self._event = event
         self._version = file_version(path)
-        self._load()
+        self._load(path)
         self.refresh()
 
-    def _load(self) -> None:
-        content, self._is_copy = load(self.path, self._what, self._parse)
+    def _load(self, path: str) -> None:
+        content, self._is_copy = load(path, self._what, self._parse)
         self._take(content)
 
     def reload(self) -> None:
         """Have what was written last, under the lock."""
-        version = file_version(self.path)
+        path = self.lock.path
+        version = file_version(path)
         if version != self._version:  # another process has written it
             try:
-                self._load()
+                self._load(path)
             except ValueError as error:  # now it is a store that cannot be asked
                 raise OSError(5, str(error)) from None
             self._version = version
@@ -118,8 +120,9 @@ class SharedFile:
 
     def save(self, content: 'dict[str, Any]') -> None:
         """Write it, under the lock; see :func:`save`."""
-        save(self.path, content)
-        self._version = file_version(self.path)
+        path = self.lock.path  # where a link led when it was read: another file is not written over
+        save(path, content)
+        self._version = file_version(path)
 
 
 def _content(data: bytes) -> 'dict[str, Any]':

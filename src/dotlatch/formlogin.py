@@ -85,7 +85,7 @@ async def authenticate(users: 'Any', username: str, password: str) -> 'Any':
     if user is not None and not is_active(user):
         user = None
     hashed = get(user, 'password_hash') if user is not None else None
-    if not await passwords.verify_password(password, hashed) or not hashed:
+    if not await passwords.verify_login(password, hashed) or not hashed:
         return None
     keep = getattr(users, 'set_password_hash', None)
     if keep is not None and passwords.needs_rehash(hashed):
@@ -103,7 +103,7 @@ async def authenticate(users: 'Any', username: str, password: str) -> 'Any':
     if user is None or user_id(user) != known or not is_active(user):
         return None
     current = get(user, 'password_hash')
-    if _is(current, hashed) or (current and await passwords.verify_password(password, current)):
+    if _is(current, hashed) or (current and await passwords.verify_login(password, current)):
         return user  # the second time, since another login was quicker to make the hash anew
     return None
 

@@ -292,11 +292,26 @@ def server_problem(app: Any) -> str:
 # --- files ----------------------------------------------------------------------------------------
 
 def temporary_name(path: str) -> str:
-    """Return a name beside ``path`` that no other process uses, ending in ``.new``."""
+    """Return a name beside ``path`` that no other process uses, ending in ``.new``: _sweep() knows them by their form.
+    """
     return '%s.%s.new' % (path, os.urandom(6).hex())
 
 
 Lock = threading.Lock  # a WSGI server has several threads
+
+
+def followed(path: str) -> str:
+    """Return the file that a path leads to by a symbolic link, whether it is there or not; else the path itself.
+
+    :raises OSError: for links in a circle, and for somebody else's in a folder such as /tmp, where Linux follows none.
+    """
+    if not os.path.islink(path):
+        return path
+    try:
+        os.stat(path)
+    except FileNotFoundError:  # it is to be made
+        pass
+    return os.path.realpath(path)
 
 
 class FileLock:
@@ -304,26 +319,50 @@ class FileLock:
 
         with FileLock('users.json'):
             ...
+
+    Of a link it is that of the file, so that whoever came by another name has to wait, too.
     """
     def __init__(self, path: str) -> None:
-        self._path = path + '.lock'
+        self.path = self._given = path  # that was locked, wherever a link may lead since; and that was asked for
         self._threads = threading.Lock()
+        self._is_swept = False
 
     def __enter__(self) -> None:
         self._threads.acquire()
         self._file = -1
         try:
-            self._file = os.open(self._path, os.O_RDWR | os.O_CREAT, 0o600)
+            self.path = followed(self._given)
+            self._file = os.open(self.path + '.lock', os.O_RDWR | os.O_CREAT, 0o600)
             _lock(self._file)
         except OSError:
             if self._file >= 0:
                 os.close(self._file)
             self._threads.release()
             raise
+        if not self._is_swept:
+            self._is_swept = True
+            _sweep(self.path)
 
     def __exit__(self, *error: object) -> None:
+        if fcntl is not None:
+            fcntl.flock(self._file, fcntl.LOCK_UN)  # a process that was forked meanwhile has it open, too
         os.close(self._file)
         self._threads.release()
+
+
+def _sweep(path: str) -> None:
+    """Remove what was written beside a file, an hour ago or more, by a process that was killed before it had a name."""
+    folder, name = os.path.split(path)
+    if not name:  # the lock of a folder: FileStore looks after that itself
+        return
+    is_left = re.compile(re.escape(name) + r'(\.copy)?\.[0-9a-f]{12}\.new').fullmatch
+    try:
+        for other in os.listdir(folder or '.'):
+            left = os.path.join(folder, other)
+            if is_left(other) and os.stat(left).st_mtime < time.time() - 3600:
+                os.remove(left)
+    except OSError:  # a folder that cannot be listed, or another process was quicker
+        pass
 
 
 def _lock(file: int) -> None:
@@ -353,14 +392,30 @@ def renames_whole(new: str) -> bool:
 
 def name_new_file(new: str, path: str) -> None:
     """Give a file that was just written its name; OSError (EEXIST) when another process has made one."""
-    os.link(new, path)
-    os.remove(new)
+    try:
+        os.link(new, path)
+    except FileExistsError:
+        raise
+    except OSError:  # a file system without hard links: a stick's, or a folder that a virtual machine shares
+        with FileLock(path):
+            if os.path.exists(path):
+                raise FileExistsError(17, 'File exists', path) from None
+            os.rename(new, path)
+    else:
+        os.remove(new)
 
 
-def sync(file: BinaryIO) -> None:
-    """Have what was written reach the medium."""
+def sync(file: BinaryIO, path: str) -> None:
+    """Have what was written reach the medium, as something newer than the file at that path."""
     file.flush()
-    os.fsync(file.fileno())
+    number = file.fileno()
+    if os.utime in os.supports_fd:
+        # A removed file's number is given to the next one, and some clocks tick 250 times a second: file_version()
+        # would take the second of two quick changes for what it knows.
+        last = file_version(path)
+        if last and last[-1] >= os.fstat(number).st_mtime_ns:
+            os.utime(number, ns=(last[-1] + 1, last[-1] + 1))
+    os.fsync(number)
 
 
 def file_version(path: str) -> 'tuple[int, ...] | None':

@@ -34,10 +34,15 @@ def name_new_file(new: str, path: str) -> None:
     os.rename(new, path)
 
 
+def followed(path: str) -> str:
+    """Return the path: a board has no links."""
+    return path
+
+
 class FileLock:
     """Nothing to hold: a board has one process."""
     def __init__(self, path: str) -> None:
-        pass
+        self.path = path
 
     def __enter__(self) -> None:
         pass
@@ -51,7 +56,7 @@ def open_private(path: str) -> 'BinaryIO':
     return open(path, 'wb')
 
 
-def sync(file: 'BinaryIO') -> None:
+def sync(file: 'BinaryIO', path: str) -> None:
     """Have what was written reach the medium."""
     file.flush()
     if hasattr(os, 'sync'):

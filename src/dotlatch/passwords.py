@@ -49,14 +49,14 @@ async def hash_password(password: str, iterations: 'int | None' = None) -> str:
 
     :param iterations: the cost; the default is :data:`ITERATIONS`.
     :raises TypeError: when the password is not a str.
-    :raises ValueError: for a password above 4096 bytes or with a NUL at its end, or a cost above
+    :raises ValueError: for a password that is empty, above 4096 bytes or with a NUL at its end, or a cost above
         :data:`MAX_ITERATIONS`.
     """
     if not isinstance(password, str):
         raise TypeError('a password is a str')
     secret = _secret(password)
-    if secret is None:
-        raise ValueError('a password is text of at most %d bytes that does not end with a NUL' % MAX_PASSWORD)
+    if not secret:
+        raise ValueError('a password is text of 1 to %d bytes that does not end with a NUL' % MAX_PASSWORD)
     rounds = ITERATIONS if iterations is None else iterations
     if not 0 < rounds <= MAX_ITERATIONS:
         raise ValueError('iterations are between 1 and %d' % MAX_ITERATIONS)
@@ -70,14 +70,14 @@ async def verify_password(password: str, hashed: 'str | None') -> bool:
 
     :param hashed: what :func:`hash_password` made, or one of the other formats that :mod:`dotlatch.hashers` lists.
         ``None``, for a user who is not there, costs as much as a wrong password and is always false, so that nobody
-        learns who has an account (ASVS 6.3.8).
+        learns who has an account (ASVS 6.3.8); see :func:`verify_login`.
     :raises Busy: an OSError, when so many passwords wait to be hashed that one more would only make it worse.
 
     Anything else is false at once, without an exception: a string that is malformed or costs too much, or a password
     above 4096 bytes.
     """
     check = (pbkdf2_hmac_sha256, (_dummy_salt, ITERATIONS), b'') if hashed is None else check_of(hashed)
-    secret = _secret(password) if isinstance(password, str) else None
+    secret = _secret(password)
     if check is None or secret is None:
         return False
     seen = _recent_key.sign((hashed or '').encode() + b'\n' + secret)
@@ -90,17 +90,40 @@ async def verify_password(password: str, hashed: 'str | None') -> bool:
     return right
 
 
+async def verify_login(password: str, hashed: 'str | None', decoy: 'str | None' = None) -> bool:
+    """Tell the same of somebody's account: a no takes as long as for ``None``, whatever is kept there.
+
+    A hash that nobody can read is answered after the time of a hash, and one of fewer rounds after that of today's: who
+    measures learns from neither that the account exists.
+
+    :param decoy: a hash that no password opens, for users whose hashes are of another cost than :data:`ITERATIONS`.
+    """
+    check = None if hashed is None else check_of(hashed)
+    if check is None:
+        await verify_password(password, decoy)
+        return False
+    if await verify_password(password, hashed):
+        return True
+    derive, arguments, _ = check
+    like = None if decoy is None else check_of(decoy)
+    least = ITERATIONS if like is None else like[1][1] if like[0] is derive else 0
+    secret = _secret(password)
+    if derive is pbkdf2_hmac_sha256 and secret is not None and arguments[1] < least:
+        await derive(secret, arguments[0], least - arguments[1])
+    return False
+
+
 def is_password(password: str) -> bool:
-    """Tell whether a text can be a password at all: Unicode of at most 4096 bytes, without a NUL at its end."""
-    return _secret(password) is not None
+    """Tell whether a text can become a password: Unicode of 1 to 4096 bytes, without a NUL at its end."""
+    return bool(_secret(password))
 
 
-def _secret(password: str) -> 'bytes | None':
+def _secret(password: 'object') -> 'bytes | None':
     """Return what is hashed, or ``None`` for what is not taken as a password.
 
     HMAC fills a key up with NULs, so a password that ends with one would be the same as without it.
     """
-    if len(password) > MAX_PASSWORD:  # before it is looked at: a form is larger than a board would like
+    if not isinstance(password, str) or len(password) > MAX_PASSWORD:  # before it is looked at: a form may be large
         return None
     try:
         secret = password.encode()

@@ -33,6 +33,7 @@ if TYPE_CHECKING or not MICROPYTHON:
     from .on_cpython import compare_digest as compare_digest
     from .on_cpython import deny_websocket as deny_websocket
     from .on_cpython import file_version as file_version
+    from .on_cpython import followed as followed
     from .on_cpython import has_controls as has_controls
     from .on_cpython import in_thread as in_thread
     from .on_cpython import inner_of as inner_of

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 _FIELDS = ('id', 'name', 'password_hash', 'scopes', 'is_active', 'session_version')
 _IF_SET = ('digest_ha1', 'totp', 'totp_step', 'recovery')  # in the file only where they are
+_LONGEST = 256  # characters of a name that is looked for: a board takes a second for 10,000
 
 
 class User:
@@ -102,7 +103,9 @@ class MemoryUsers:
     def get_by_name(self, name: str) -> 'User | None':
         """Return the user with that name, or ``None``."""
         self._refresh()
-        user_id = self._ids.get(folded(name)) if isinstance(name, str) else None
+        if not isinstance(name, str) or len(name) > _LONGEST:
+            return None
+        user_id = self._ids.get(folded(name))
         return self._users.get(user_id) if user_id is not None else None
 
     async def create(self, name: str, password: str, scopes: 'Any' = ()) -> User:
@@ -137,12 +140,8 @@ class MemoryUsers:
         A hash below today's cost is made anew, since the password is at hand.
         """
         user = self.get_by_name(name)
-        if user is not None and not user.is_active:
-            user = None
-        hashed = user.password_hash if user is not None else None
-        if not await passwords.verify_password(password, hashed):
-            return None
-        if user is None or hashed is None:
+        hashed = user.password_hash if user is not None and user.is_active else None
+        if not await passwords.verify_login(password, hashed) or user is None or hashed is None:
             return None
         better: 'dict[str, Any]' = {}
         is_weak = passwords.needs_rehash(hashed)
@@ -159,7 +158,7 @@ class MemoryUsers:
             return user
         # Another login was quicker to make the hash anew, or the password is another one now.
         hashed = user.password_hash
-        if hashed is None or not self._is_open(user) or not await passwords.verify_password(password, hashed):
+        if hashed is None or not self._is_open(user) or not await passwords.verify_login(password, hashed):
             return None
         return user if self._is_current(user, hashed) else None
 
@@ -186,7 +185,7 @@ class MemoryUsers:
         :raises ValueError: as :meth:`set_password` does, once the current password was right.
         """
         hashed = user.password_hash if self._is_open(user) else None
-        if not await passwords.verify_password(current, hashed) or hashed is None:
+        if not await passwords.verify_login(current, hashed) or hashed is None:
             return False
         fields = {'password_hash': await self._hash_of(new, user.name)}
         return self._set(user, fields, 'password_changed', new, verified=hashed)

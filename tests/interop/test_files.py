@@ -10,6 +10,10 @@ import threading
 import pytest
 
 from dotlatch import files, passwords
+from dotlatch.apikeys import FileKeys
+from dotlatch.claimreset import reset
+from dotlatch.revokedfile import RevokedFile
+from dotlatch.throttle import Throttle
 from dotlatch.users import FileUsers
 from tests.harness.interpreters import PLAIN, SOURCE
 
@@ -290,9 +294,180 @@ def test_S11_processes_that_start_at_once_have_one_key(tmp_path):
     assert files.load_or_create(path, make) == made[0] == files.load_or_create(path)
 
 
+def test_S11_processes_have_one_key_where_a_file_system_has_no_hard_links(tmp_path, monkeypatch):
+    def refuse(old, new):
+        raise PermissionError(1, 'Operation not permitted')
+
+    monkeypatch.setattr(os, 'link', refuse)
+    test_S11_processes_that_start_at_once_have_one_key(tmp_path)
+    key = files.load_or_create(str(tmp_path / 'another.key'))
+    assert key == files.load_or_create(str(tmp_path / 'another.key')) and len(key) > 40
+    assert sorted(name for name in os.listdir(tmp_path) if not name.endswith('.lock')) == ['another.key', 'secret.key']
+
+
 def test_S11_many_processes_that_start_at_once_have_one_key(tmp_path):
     context = multiprocessing.get_context('spawn')
     with context.Pool(8) as pool:
         for number in range(6):
             keys = set(pool.map(files.load_or_create, [str(tmp_path / f'key{number}')] * 32, chunksize=1))
             assert len(keys) == 1, keys
+
+
+# --- links --------------------------------------------------------------------------------------------
+
+@pytest.fixture
+def link(path, tmp_path):
+    """A link in one folder to the users in another."""
+    (tmp_path / 'app').mkdir()
+    os.symlink('../users.json', tmp_path / 'app' / 'users.json')
+    return str(tmp_path / 'app' / 'users.json')
+
+
+async def test_H4_who_comes_by_a_link_and_who_names_the_file_have_one_file_one_copy_and_one_lock(path, link, tmp_path):
+    by_link, by_name = FileUsers(link), FileUsers(path)
+    anna = await by_link.create('anna', PASSWORD)
+    by_name.set_scopes(by_name.get_by_name('anna'), ['read'])
+    await by_link.create('bert', PASSWORD)
+    assert os.readlink(link) == '../users.json' and os.listdir(tmp_path / 'app') == ['users.json']
+    assert sorted(os.listdir(tmp_path)) == ['app', 'users.json', 'users.json.copy', 'users.json.lock']
+    assert anna.scopes == ['read'] and [user.name for user in by_name] == ['anna', 'bert']
+    spoil(path)
+    assert len(FileUsers(link)) == len(by_link) == 2, 'the copy is that of the file'
+
+
+def test_H4_processes_that_come_by_a_link_and_by_the_name_lose_no_user(path, link):
+    code = f"""
+async def main():
+    for i in range(10):
+        await users.create(sys.argv[3] + str(i), {PASSWORD!r})
+asyncio.run(main())
+"""
+    started = [subprocess.Popen([sys.executable, '-c', PROGRAM + code, str(SOURCE), where, name])
+               for name, where in (('a', link), ('b', path), ('c', link))]
+    assert [process.wait(60) for process in started] == [0] * 3
+    assert len(FileUsers(path)) == 30 and os.path.islink(link)
+
+
+async def test_H4_a_link_that_leads_elsewhere_from_now_on_is_seen_and_nothing_is_written_over(path, link, tmp_path):
+    other = str(tmp_path / 'other.json')
+    users = FileUsers(link)
+    anna = await users.create('anna', PASSWORD)
+    await FileUsers(other).create('olga', PASSWORD)
+
+    def turn(to):
+        os.symlink(to, link + '.turned')
+        os.replace(link + '.turned', link)
+
+    turn('../other.json')
+    assert [user.name for user in users] == ['olga'] and users.get_by_id(anna.id) is None
+    turn('../users.json')
+    changed = users._changed
+    users._changed = lambda: [turn('../other.json'), changed()]  # between reading and writing
+    users.set_scopes(users.get_by_name('anna'), ['read'])
+    users._changed = changed
+    assert [user.name for user in users] == [user.name for user in FileUsers(other)] == ['olga']
+    assert FileUsers(path).get_by_name('anna').scopes == ['read']
+
+
+async def test_a_link_to_a_file_that_is_not_there_yet_is_followed_when_it_is_made(link, tmp_path):
+    users = FileUsers(link)
+    assert len(users) == 0
+    await users.create('anna', PASSWORD)
+    assert os.path.islink(link) and len(FileUsers(str(tmp_path / 'users.json'))) == 1
+    for name in ('key', 'plain'):
+        os.symlink('real-' + name, tmp_path / name)
+    key = files.load_or_create(str(tmp_path / 'key'))
+    files.replace(str(tmp_path / 'plain'), b'x')
+    assert key == (tmp_path / 'real-key').read_bytes() == files.load_or_create(str(tmp_path / 'key')) and len(key) > 40
+    assert (tmp_path / 'real-plain').read_bytes() == b'x'
+    assert os.path.islink(tmp_path / 'key') and os.path.islink(tmp_path / 'plain')
+
+
+async def test_S11_links_that_lead_nowhere_are_an_error_and_no_empty_table(path, tmp_path):
+    os.symlink('users.json', path)
+    with pytest.raises(OSError):
+        FileUsers(path)
+    with pytest.raises(OSError):
+        files.load_or_create(path)
+    with pytest.raises(OSError):
+        files.replace(path, b'x')
+    gone = str(tmp_path / 'gone.json')
+    os.symlink('not-mounted/users.json', gone)
+    users = FileUsers(gone)
+    with pytest.raises(OSError):
+        await users.create('anna', PASSWORD)
+    assert len(users) == 0 and sorted(os.listdir(tmp_path)) == ['gone.json', 'users.json']
+
+
+async def test_H4_keys_revoked_sessions_and_a_throttle_keep_their_links(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for name in ('keys.json', 'revoked.json', 'throttle.bin'):
+        os.symlink('real-' + name, name)
+    FileKeys('keys.json').create('7', 'pump')
+    RevokedFile('revoked.json', {}, [0]).add(lambda token_id, end, is_old: None, 'x', 5)
+    throttle = Throttle(free=1, path='throttle.bin')
+    for _ in range(3):
+        await throttle.attempt('anna', '')
+    assert all(os.path.islink(name) and os.path.isfile(name) for name in ('keys.json', 'revoked.json', 'throttle.bin'))
+    assert len(FileKeys('real-keys.json')) == 1
+
+
+async def test_V2_a_reset_forgets_the_accounts_that_a_link_leads_to(path, link):
+    await FileUsers(link).create('anna', PASSWORD)
+    reset(link)
+    assert not os.path.exists(path) and not os.path.exists(path + '.copy') and len(FileUsers(link)) == 0
+    await FileUsers(link).create('bert', PASSWORD)
+    assert os.path.islink(link) and len(FileUsers(path)) == 1
+
+
+# --- versions and locks -------------------------------------------------------------------------------
+
+async def test_H4_each_version_of_a_file_is_newer_than_the_one_before_whatever_the_clock_says(path):
+    users = FileUsers(path)
+    anna = await users.create('anna', PASSWORD)
+    for _ in range(3):  # the next one may have its number, and its size: the time alone tells that it is another one
+        os.utime(path, (4000000000, 4000000000))
+        before = os.stat(path).st_mtime_ns
+        users.set_scopes(anna, ['read'])
+        assert os.stat(path).st_mtime_ns > before
+
+
+def test_H4_a_process_that_was_forked_meanwhile_holds_no_lock(path):
+    code = """
+import os, time
+from dotlatch.portable import FileLock
+lock = FileLock(sys.argv[2])
+with lock:
+    child = os.fork()
+    if not child:
+        time.sleep(60)
+        os._exit(0)
+with FileLock(sys.argv[2]):
+    os.kill(child, 9)
+"""
+    in_another_process(path, code)
+
+
+async def test_V5_what_a_process_left_that_was_killed_is_removed_in_time_and_nothing_else(path, tmp_path):
+    left = ['users.json.0123456789ab.new', 'users.json.copy.ba9876543210.new']
+    others = ['users.json.000000000000.new', 'users.json.mine.new', 'users.json.0123456789ab',
+              'keys.json.0123456789ab.new']
+    for name in left + others:
+        (tmp_path / name).write_bytes(b'hashes')
+        if name != others[0]:  # of somebody who is about to give it its name
+            os.utime(tmp_path / name, (1, 1))
+    users = FileUsers(path)
+    assert sorted(os.listdir(tmp_path)) == sorted(left + others), 'who only looks removes nothing'
+    await users.create('anna', PASSWORD)
+    kept = ['users.json', 'users.json.copy', 'users.json.lock', *others]
+    assert sorted(os.listdir(tmp_path)) == sorted(kept)
+
+
+def test_H4_what_could_not_be_written_leaves_nothing_beside_the_file(path, monkeypatch):
+    def no_memory(*args):
+        raise MemoryError()
+
+    monkeypatch.setattr(files, 'sync', no_memory)
+    with pytest.raises(MemoryError):
+        files.replace(path, b'secrets')
+    assert os.listdir(os.path.dirname(path)) == []

@@ -1026,8 +1026,9 @@ def test_no_file_is_made_before_there_is_a_key():
 
 def corrupt_rows(whole):
     rows = [b'', b' ', b'{', b'[]', b'{}', b'null', b'5', b'"keys"', b'\xff\xfe', b'\0' * 100, b'{"keys":5}',
-            b'{"format":1,"keys":null}', b'{"format":1,"keys":[5]}', b'{"format":1,"keys":[{}]}',
-            b'{"format":2,"keys":[]}', b'{"format":1,"keys":[],"more":1}', b'{"keys":[],"keys":[]}']
+            b'{"format":1,"keys":null}', b'{"format":1,"keys":{}}', b'{"format":1,"keys":""}',
+            b'{"format":1,"keys":[5]}', b'{"format":1,"keys":[{}]}', b'{"format":2,"keys":[]}',
+            b'{"format":1,"keys":[],"more":1}', b'{"keys":[],"keys":[]}']
     bare = b'{' + whole[whole.index(b'"format"'):]  # as somebody would write it by hand, without the check
     assert apikeys._parsed(copies._content(bare))[0].name == 'pump'
     for old, new in ((b'"user_id":"anna"', b'"user_id":null'), (b'"user_id":"anna"', b'"user_id":true'),

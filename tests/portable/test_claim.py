@@ -30,7 +30,8 @@ from dotlatch.users import FileUsers
 passwords.ITERATIONS = 2  # what a hash costs is tested elsewhere
 PASSWORD = 'seven green bottles'
 OTHER_PASSWORD = 'eight green bottles'
-KEPT = ('users.json', 'users.json.copy', 'secret.key', 'revoked.json', 'throttle.bin', 'keys.json', 'keys.json.copy')
+KEPT = ('users.json', 'users.json.copy', 'secret.key', 'secret.key.claim', 'revoked.json', 'throttle.bin', 'keys.json',
+        'keys.json.copy')
 PROGRAM = {'Accept': JSON}
 LETTERS = '0123456789abcdefghjkmnpqrstvwxyz'
 
@@ -526,6 +527,25 @@ async def test_V2_the_password_is_held_to_what_the_app_holds_passwords_to():
     await claimed(app)
 
 
+async def test_V2_a_process_that_starts_after_a_refused_password_asks_for_the_same_code():
+    def check(password, context):
+        if len(password) < 15:
+            raise ValueError('it is too short')
+
+    new()
+    with FakeClock():
+        app = boot(check_password=check)
+        assert (await Client(app).post('/claim', form=fields(app.codes[0], password='short'))).status_code == 400
+        other = boot(check_password=check)
+        # A board is one process, and has another code at each start.
+        assert (other.codes == app.codes) is not MICROPYTHON
+        browser = await claimed(other)
+        assert (await browser.get('/')).text == 'Hello, anna'
+        if not MICROPYTHON:
+            assert (await browser.copy(app).get('/')).text == 'Hello, anna'
+    assert not exists('secret.key.claim')
+
+
 async def test_V2_a_name_comes_back_escaped_to_who_mistypes():
     new()
     app = boot()
@@ -830,6 +850,16 @@ async def test_V4_a_reset_wipes_all_that_the_device_keeps_and_opens_it_again():
         return 'in'
 
     assert (await Client(app).get('/api', {'X-API-Key': key})).status_code == 401
+
+
+async def test_V4_a_reset_before_there_is_an_owner_ends_the_code():
+    new()
+    with FakeClock():
+        codes = boot().codes
+        assert exists('secret.key.claim') is not MICROPYTHON  # what the processes of a server have in common
+        reset('users.json', 'secret.key')
+        assert not exists('secret.key.claim')
+        assert boot().codes != codes
 
 
 async def test_V4_a_cookie_of_the_owner_before_is_worth_nothing_whoever_is_called_what():

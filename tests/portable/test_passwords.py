@@ -5,8 +5,9 @@ import sys
 from clock import FakeClock
 
 from dotlatch import passwords
-from dotlatch.passwords import hash_password, needs_rehash, pbkdf2_hmac_sha256, verify_password
+from dotlatch.passwords import hash_password, needs_rehash, pbkdf2_hmac_sha256, verify_login, verify_password
 from dotlatch.portable import hmac_sha256
+from dotlatch.users import MemoryUsers
 
 RIGHT = 'correct horse battery staple'
 LOW = 3  # iterations: what is tested here does not depend on them
@@ -62,15 +63,24 @@ async def test_P3_a_password_verifies_against_its_hash_and_no_other_does():
 
 
 async def test_P1_the_whole_password_counts_as_it_was_typed():
-    for password in ('', ' ', '  two  ', '\0a', 'a\0b', 'x' * 63, 'x' * 64, 'x' * 65, 'x' * 200, 'x' * 4096, '\xe9',
+    for password in (' ', '  two  ', '\0a', 'a\0b', 'x' * 63, 'x' * 64, 'x' * 65, 'x' * 200, 'x' * 4096, '\xe9',
                      'e\u0301', '\u2603\U0001f511', '$', 'pbkdf2_sha256$1$a$b', '\n', '\t\r\n'):
         hashed = await hash_password(password, LOW)
         assert await verify_password(password, hashed) is True, password[:20]
         # Not a NUL at its end: HMAC fills short keys up with them (RFC 2104), so that one is no difference.
-        for other in (password + ' ', '\0!' + password, password[:-1] if password else 'x', password.strip() + '!',
+        for other in (password + ' ', '\0!' + password, password[:-1], password.strip() + '!',
                       'y' + password[1:]):
             if not other == password:
                 assert await verify_password(other, hashed) is False, (password[:20], other[:20])
+
+
+async def test_P1_no_account_gets_an_empty_password():
+    users = MemoryUsers()
+    assert await outcome(hash_password('')) is await outcome(users.create('anna', '')) is ValueError
+    assert len(users) == 0
+    anna = await users.create('anna', RIGHT)
+    assert await outcome(users.set_password(anna, '')) is ValueError
+    assert await users.authenticate('anna', '') is None and await users.authenticate('anna', RIGHT) is anna
 
 
 async def test_P3_the_same_password_twice_gives_two_hashes():
@@ -219,6 +229,32 @@ async def test_B5_no_password_opens_an_account_that_is_not_there():
         for password in ('', 'None', RIGHT, '\0', '!', '*'):
             for _ in range(2):
                 assert await verify_password(password, None) is False, password
+
+
+async def test_B5_a_no_of_a_login_costs_as_much_whatever_is_kept_and_a_yes_no_more_than_its_hash():
+    with Default(9):
+        for hashed in (None, '', 'junk', 5, b'x', 'pbkdf2_sha256$99999999$salt$x', await hash_password(RIGHT, LOW),
+                       await hash_password(RIGHT, 9)):
+            with Counted() as counted:
+                assert await verify_login('wrong', hashed) is False, hashed
+            assert sum(counted.costs) == 9, (hashed, counted.costs)
+            with Counted() as counted:
+                for odd in (None, 5, b'x', 'x' * 5000, 'x\0', '\ud800'):
+                    assert await outcome(verify_login(odd, hashed)) is False, (hashed, repr(odd)[:20])
+            assert counted.costs == [], hashed
+        assert await verify_login(RIGHT, await hash_password(RIGHT, LOW)) is True
+
+
+async def test_B5_a_login_of_hashes_of_another_cost_costs_what_their_decoy_does():
+    decoy = await hash_password('nobodys', 20)
+    with Default(9):
+        for hashed, cost in ((None, 20), ('junk', 20), (await hash_password(RIGHT, LOW), 20),
+                             (await hash_password(RIGHT, 20), 20), (await hash_password(RIGHT, 30), 30)):
+            with Counted() as counted:
+                assert await verify_login('wrong', hashed, decoy) is False, hashed
+            assert sum(counted.costs) == cost, (hashed, counted.costs)
+        for hashed in (None, 'junk'):
+            assert await verify_login('nobodys', hashed, decoy) is False, 'it opened the decoy'
 
 
 # --- what was right a moment ago --------------------------------------------------------------------------

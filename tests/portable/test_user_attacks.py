@@ -5,7 +5,8 @@ import os
 from cheap import Cheap
 from disk import Disk, held, put
 
-from dotlatch import events, passwords
+from dotlatch import events, files, formlogin, passwords
+from dotlatch import users as module
 from dotlatch.digest import DigestAuth
 from dotlatch.portable import MICROPYTHON
 from dotlatch.strictjson import dumps, loads
@@ -29,6 +30,23 @@ class Meanwhile:
             return derived
 
         passwords.pbkdf2_hmac_sha256 = derive
+
+    def __exit__(self, *error):
+        passwords.pbkdf2_hmac_sha256 = self._kept
+
+
+class Rounds:
+    """How many rounds were done, of all hashes."""
+    def __enter__(self):
+        self.all = 0
+        self._kept = kept = passwords.pbkdf2_hmac_sha256
+
+        async def counting(secret, salt, iterations, dklen=32):
+            self.all += iterations
+            return await kept(secret, salt, iterations, dklen)
+
+        passwords.pbkdf2_hmac_sha256 = counting
+        return self
 
     def __exit__(self, *error):
         passwords.pbkdf2_hmac_sha256 = self._kept
@@ -137,6 +155,77 @@ async def test_H4_a_rename_that_is_refused_leaves_no_file_of_hashes_behind():
                 assert isinstance(error_of(users.rename, anna, 'berta'), OSError)
         assert sorted(os.listdir('.')) == before
         assert FileUsers('users.json').get_by_name('anna') is not None
+
+
+async def test_H4_a_copy_for_which_there_is_no_memory_makes_no_error_of_a_change_that_holds():
+    with Cheap():
+        fresh()
+        users = FileUsers('users.json')
+        anna = await users.create('anna', PASSWORD)
+        real = files.replace
+
+        def replace(path, data):
+            if path.endswith('.copy'):
+                raise MemoryError()
+            real(path, data)
+
+        files.replace = replace
+        try:
+            users.disable(anna)
+        finally:
+            files.replace = real
+        assert not anna.is_active and not FileUsers('users.json').get_by_name('anna').is_active
+
+
+async def test_H4_a_name_that_nobody_can_have_is_not_looked_at_letter_by_letter():
+    seen = []
+    real = module.folded
+    module.folded = lambda text: [seen.append(len(text)), real(text)][1]
+    try:
+        for kind, users in both():
+            for size in (64, 256, 257, 5000):
+                assert users.get_by_name('A' * size) is None, (kind, size)
+    finally:
+        module.folded = real
+    assert seen == [64, 256] * 2
+
+
+# --- B5: the time that a no takes -----------------------------------------------------------------------
+
+ODD = ('', '!', '*', PASSWORD, 'md5$abc$0123456789abcdef', 'pbkdf2_sha256$99999999$salt$' + 'A' * 43 + '=',
+       'pbkdf2_sha256$7$salt$short', 'pbkdf2:sha256:7$salt$', 'x' * 2000)
+WERKZEUG = 'pbkdf2:sha256:3$abcdefgh$' + '0' * 64
+
+
+async def test_B5_a_no_costs_as_much_whatever_is_kept_as_the_hash_of_an_account():
+    for kind, users in both():
+        with Cheap(2):
+            anna = await users.create('anna', PASSWORD)
+        with Cheap(7):
+            for hashed in (None, anna.password_hash, WERKZEUG) + ODD:
+                anna.password_hash = hashed
+                for work in (users.authenticate('anna', 'wrong'), users.authenticate('nobody', 'wrong'),
+                             users.change_password(anna, 'wrong', ANOTHER)):
+                    with Rounds() as rounds:
+                        assert not await work, (kind, hashed)
+                    assert rounds.all == 7, (kind, hashed, rounds.all)
+
+
+async def test_B5_the_same_for_users_of_a_program_that_have_only_a_name_and_a_hash():
+    class Own:
+        async def get_by_name(self, name):
+            return {'id': 1, 'name': 'anna', 'password_hash': self.hashed} if name == 'anna' else None
+
+    own = Own()
+    with Cheap(2):
+        weak = await passwords.hash_password(PASSWORD)
+    with Cheap(7):
+        for hashed in (None, weak, WERKZEUG) + ODD:
+            own.hashed = hashed
+            for name in ('anna', 'nobody'):
+                with Rounds() as rounds:
+                    assert await formlogin.authenticate(own, name, 'wrong') is None, hashed
+                assert rounds.all == 7, (hashed, name, rounds.all)
 
 
 # --- D6: what Digest goes by stays in step --------------------------------------------------------------

@@ -399,16 +399,43 @@ def test_another_users_files_are_not_touched(tmp_path, arguments):
     assert {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()} == before
 
 
-@pytest.mark.parametrize("arguments", [
-    ("user", "add", "ben", "--users"), ("user", "disable", "anna", "--users"),
-    ("keys", "add", "7", "pump", "--id", "--keys")])
-def test_a_link_is_not_replaced_behind_the_back_of_who_opened_the_file(tmp_path, arguments):
+def test_a_link_is_followed_and_who_opened_the_file_itself_sees_the_change(tmp_path):
     add(tmp_path)
-    (tmp_path / "link.json").symlink_to("users.json")
-    before = contents(tmp_path)
-    done = run(tmp_path, *arguments, "link.json", given=PASSWORD)
-    assert done.code == 2 and f"name the file itself, {tmp_path / 'users.json'}," in done.err
-    assert contents(tmp_path) == before and (tmp_path / "link.json").is_symlink()
+    users = FileUsers(str(tmp_path / "users.json"))
+    for name, to in (("link.json", "users.json"), ("keys.json", "real.json")):
+        (tmp_path / name).symlink_to(to)
+    assert run(tmp_path, "user", "disable", "anna", "--users", "link.json").code == 0
+    assert run(tmp_path, "user", "add", "ben", "--users", "link.json", given=PASSWORD).code == 0
+    assert run(tmp_path, "keys", "add", "7", "pump", "--id", shows_secret=True).code == 0
+    assert not users.get_by_name("anna").is_active and users.get_by_name("ben")
+    assert [key.name for key in FileKeys(str(tmp_path / "real.json"))] == ["pump"]
+    assert {path.name for path in tmp_path.iterdir() if path.is_symlink()} == {"link.json", "keys.json"}
+    made = [name + end for name in ("real.json", "users.json") for end in ("", ".copy", ".lock")]
+    assert sorted(os.listdir(tmp_path)) == sorted(["keys.json", "link.json", *made])
+
+
+def test_root_follows_no_link_of_somebody_else(tmp_path):
+    add(tmp_path)
+    root = ("import os, sys; os.geteuid = lambda: 0; from dotlatch.server.cli.main import main; sys.exit(main())")
+    for name, to in (("link.json", "users.json"), ("nowhere.json", "new.json")):
+        (tmp_path / name).symlink_to(to)
+        if os.geteuid() == 0:
+            os.lchown(tmp_path / name, 54321, -1)
+    before = sorted(os.listdir(tmp_path)), (tmp_path / "users.json").read_bytes()
+    for arguments in (("user", "disable", "anna", "--users", "link.json"),
+                      ("user", "add", "ben", "--users", "nowhere.json"),
+                      ("keys", "add", "7", "pump", "--id", "--keys", "nowhere.json")):
+        done = run(tmp_path, *arguments, given=PASSWORD, command=[sys.executable, "-c", root])
+        assert done.code == 2 and "is a link that somebody else has made" in done.err
+    assert (sorted(os.listdir(tmp_path)), (tmp_path / "users.json").read_bytes()) == before
+
+
+def test_links_in_a_circle_are_trouble(tmp_path):
+    (tmp_path / "users.json").symlink_to("other.json")
+    (tmp_path / "other.json").symlink_to("users.json")
+    for arguments in (("user", "add", "ben"), ("user", "list")):
+        done = run(tmp_path, *arguments, given=PASSWORD)
+        assert (done.code, done.out) == (2, "") and "users.json" in done.err
 
 
 def test_root_makes_no_file_in_the_folder_of_somebody_else(tmp_path):

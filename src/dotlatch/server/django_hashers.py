@@ -24,7 +24,7 @@ _BCRYPT = './' + _ALPHABET
 
 
 class Hasher(Protocol):
-    """What :class:`dotlatch.server.django_users.DjangoUsers` asks of a hasher. One of PBKDF2 has ``iterations``."""
+    """What :class:`dotlatch.server.django_users.DjangoUsers` asks of a hasher."""
     async def make(self, password: str) -> str:
         """Return the hash of a new password; ValueError for what cannot be one."""
 
@@ -161,7 +161,7 @@ def _secret(password: str) -> bytes:
     if not isinstance(password, str):
         raise TypeError('a password is a str')
     if not passwords.is_password(password):
-        raise ValueError(f'a password is text of at most {passwords.MAX_PASSWORD} bytes that does not end with a NUL')
+        raise ValueError(f'a password is text of 1 to {passwords.MAX_PASSWORD} bytes that does not end with a NUL')
     return password.encode()
 
 

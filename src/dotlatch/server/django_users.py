@@ -326,9 +326,6 @@ class DjangoUsers(TableUsers):
     def _is_weak(self, hashed: str) -> bool:
         return self.hasher.is_weak(hashed)
 
-    def _iterations(self) -> int:
-        return getattr(self.hasher, 'iterations', 0)
-
     def _decoy(self) -> str:
         return self.hasher.decoy()
 

@@ -102,18 +102,7 @@ class TableUsers:
         return user if user is not None and user.is_active else None
 
     async def _is_right(self, password: str, hashed: 'str | None') -> bool:
-        """Tell whether a password is the one. A no takes as long for a hash that is weak, or that nobody can read."""
-        check = None if hashed is None else passwords.check_of(hashed)
-        if check is None:
-            await passwords.verify_password(password, self._decoy())
-            return False
-        if await passwords.verify_password(password, hashed):
-            return True
-        derive, arguments, _ = check
-        missing = self._iterations() - arguments[1] if derive is passwords.pbkdf2_hmac_sha256 else 0
-        if missing > 0 and isinstance(password, str) and passwords.is_password(password):
-            await derive(password.encode(), arguments[0], missing)
-        return False
+        return await passwords.verify_login(password, hashed, self._decoy())
 
     async def _hash_of(self, password: str, name: str) -> str:
         """Return the hash of a new password, once it is good enough."""
@@ -149,10 +138,6 @@ class TableUsers:
 
     def _is_weak(self, hashed: str) -> bool:
         return passwords.needs_rehash(hashed)
-
-    def _iterations(self) -> int:
-        """Return the cost of new hashes, if they are PBKDF2's."""
-        return passwords.ITERATIONS
 
     def _decoy(self) -> 'str | None':
         """Return what costs as much as a hash, and is opened by nothing."""

@@ -22,6 +22,7 @@ from urllib.parse import parse_qs, urlsplit
 
 from ... import copies, files, passwords
 from ...apikeys import FileKeys
+from ...portable import followed
 from ...stores import FileStore, is_session_id
 from ...users import FileUsers
 from ..errors import StoreUnavailable
@@ -356,13 +357,15 @@ def _is_of_a_url(given: object, options: str) -> None:
 
 
 def _check_file(path: str, option: str, is_new: bool) -> None:
-    """Raise Trouble when there is no such file, or it is somebody else's, or a link."""
-    if os.path.islink(path):  # which would be replaced, and who has opened the file itself would see no change
-        raise Trouble(f'{path} is a link: name the file itself, {os.path.realpath(path)}, here and in the app')
-    there = [path + end for end in ('', copies.COPY, files.OLD) if os.path.exists(path + end)]
+    """Raise Trouble when there is no such file, or it is somebody else's."""
+    file = followed(path)
+    if file != path and hasattr(os, 'geteuid') and not os.geteuid() and os.lstat(path).st_uid:
+        raise Trouble(f"{path} is a link that somebody else has made, and root would write where it leads: name the "
+                      f"file itself, {file}, or run this as the app's user, with sudo -u")
+    there = [file + end for end in ('', copies.COPY, files.OLD) if os.path.exists(file + end)]
     if not there and not is_new:
         raise Trouble(f'there is no {path}: name the file with {option}')
-    for name in there or [path]:
+    for name in there or [file]:
         _check_owner(name)
 
 
