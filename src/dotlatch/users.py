@@ -72,6 +72,8 @@ class MemoryUsers:
         is set, or typed into the login form, from now on (RFC 7616 section 5.2). A user who is renamed has none until
         then.
     """
+    keys: 'Any' = None
+
     def __init__(self, max_users: int = 1000, check_password: 'Any' = None, events: 'Any' = None,
                  digest: 'Any' = None) -> None:
         self.max_users = max_users
@@ -107,6 +109,14 @@ class MemoryUsers:
             return None
         user_id = self._ids.get(folded(name))
         return self._users.get(user_id) if user_id is not None else None
+
+    async def get_by_token(self, token: str) -> 'Any':
+        """Return the user of an API key, with no more scopes than the key has, or ``None``.
+
+        :raises RuntimeError: without ``keys``, which is where they are: ``users.keys = FileKeys('keys.json')``.
+        """
+        from . import keyowner  # loaded by those who have keys
+        return await keyowner.find(self, token)
 
     async def create(self, name: str, password: str, scopes: 'Any' = ()) -> User:
         """Add a user.

@@ -766,6 +766,10 @@ async def users_judged(example):
         assert str(error) == example.printed[0]
 
 
+async def users_by_token(example):
+    assert example.printed == ["anna ['read']"]
+
+
 async def users_own(example):
     check = example['check']
     assert await check(None, 'anna', GOOD) == {'id': 'anna', 'name': 'anna'}

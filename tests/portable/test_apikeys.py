@@ -13,8 +13,9 @@ from dotlatch.apikeys import APIKey, FileKeys, MemoryKeys
 from dotlatch.auth import APIKeyAuth, BasicAuth, TokenAuth, any_of, authenticate
 from dotlatch.events import Events
 from dotlatch.login import Login
-from dotlatch.portable import MICROPYTHON, b64url_encode
+from dotlatch.portable import MICROPYTHON, b64url_encode, now
 from dotlatch.throttle import Throttle
+from dotlatch.users import MemoryUsers
 
 PATH = 'keys.json'
 HOUR = 3600
@@ -1202,3 +1203,45 @@ async def test_many_at_once_are_let_in_and_lose_nothing():
 
         assert await asyncio.gather(*[one(text) for text in texts + texts]) == [200] * 12, kind
         assert len(keys) == 6 and not [key for key in keys if key.last_used is None]
+
+
+# --- users by their keys --------------------------------------------------------------------------
+
+async def test_S11_a_key_gives_its_user_and_no_more_scopes_than_its_own():
+    for name, keys in both():
+        users = MemoryUsers()
+        users.keys = keys
+        anna = await users.create('anna', 'correct horse', ['read', 'write'])
+        text = keys.create(anna, 'pump', ['read', 'admin'])
+        found = await users.get_by_token(text)
+        assert (found.id, found.name, found.scopes) == (anna.id, 'anna', ['read']), name
+        assert found.password_hash == anna.password_hash and found.api_key.name == 'pump'
+        assert found.api_key.last_used or now() is None
+        assert not hasattr(found, 'no_such_thing') and anna.scopes == ['read', 'write']
+        assert (await users.get_by_token(keys.create(anna, 'none'))).scopes == []
+
+
+async def test_S11_what_is_no_key_of_an_active_user_is_nobodys():
+    with FakeClock() as clock:
+        users = MemoryUsers()
+        users.keys = keys = MemoryKeys()
+        anna, bert = await users.create('anna', 'correct horse'), await users.create('bert', 'correct horse')
+        text, short = keys.create(anna, 'pump'), keys.create(anna, 'short', (), now() + 60)
+        gone, shut = keys.create(anna, 'gone'), keys.create(bert, 'shut')
+        keys.revoke(gone.split('_')[1])
+        users.disable(bert)
+        clock.advance(60)
+        foreign = MemoryKeys().create(anna, 'x')
+        for wrong in (short, gone, shut, foreign, text[:-1], text[:-1] + '\ud800', text + 'x', '', None, 5, b'dl'):
+            assert await users.get_by_token(wrong) is None, wrong
+        assert (await users.get_by_token(text)).name == 'anna'
+        users.remove(anna)
+        assert await users.get_by_token(text) is None
+
+
+async def test_users_without_keys_say_what_is_missing():
+    try:
+        await MemoryUsers().get_by_token('dl_x_y')
+        raise AssertionError()
+    except RuntimeError as error:
+        assert 'users.keys' in str(error)

@@ -1,6 +1,6 @@
 """What users in a table have in common: logging in, and new passwords.
 
-Needs users.py, passwords.py and portable.py; database.py, errors.py and waiting.py of this folder, and
+Needs users.py, keyowner.py, passwords.py and portable.py; database.py, errors.py and waiting.py of this folder, and
 ``pip install dotlatch[sqlalchemy]``. :class:`dotlatch.server.sqlalchemy_users.SQLAlchemyUsers` and
 :class:`dotlatch.server.django_users.DjangoUsers` are built on it::
 
@@ -13,7 +13,7 @@ from typing import Any
 
 from sqlalchemy import Table, func, select
 
-from .. import passwords
+from .. import keyowner, passwords
 from ..portable import call, compare_digest, warn_once
 from ..users import User
 from .database import Database, Source
@@ -28,6 +28,8 @@ class TableUsers:
         ``timeout`` and ``pool_size``.
     :param check_password: see :class:`dotlatch.users.MemoryUsers`; so is ``events``.
     """
+    keys: Any = None
+
     def __init__(self, engine: 'Source | Database', table: Table, timeout: float, pool_size: int, check_password: Any,
                  events: Any) -> None:
         self.table = table
@@ -46,6 +48,10 @@ class TableUsers:
     async def get_by_name(self, name: str) -> 'User | None':
         """Return the user with that name, or ``None``."""
         raise NotImplementedError  # each table has its own
+
+    async def get_by_token(self, token: str) -> Any:
+        """Return the user of an API key, see :meth:`dotlatch.users.MemoryUsers.get_by_token`."""
+        return await keyowner.find(self, token)
 
     async def count(self) -> int:
         """Return how many users there are."""
