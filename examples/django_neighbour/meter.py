@@ -1,13 +1,13 @@
 """A Microdot app beside a Django project: who is logged in there is logged in here, and the other way round."""
 from common import ENGINE, FALLBACKS, SECRET_KEY
 from microdot import redirect
-from microdot.asgi import Microdot
 
 from dotlatch.accountpages import AccountPages
 from dotlatch.csrf import CSRF
 from dotlatch.http import form
 from dotlatch.login import Login
 from dotlatch.loginpages import LoginPages
+from dotlatch.server.asgi import Microdot
 from dotlatch.server.django import DjangoSessions, DjangoUsers
 from dotlatch.session import Session, with_session
 from dotlatch.throttle import Throttle

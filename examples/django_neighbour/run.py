@@ -1,7 +1,7 @@
 """Start the shop, the meter and nginx in front of them: ``python run.py``, then http://127.0.0.1:8000.
 
-Needs Django, uvicorn, nginx and ``pip install dotlatch[django]``. Make an account with ``python manage.py
-createsuperuser``. PORT is another port than 8000; the next two are the apps'.
+Needs Django, uvicorn, nginx and ``pip install 'dotlatch[django]'``. Make an account with ``python manage.py migrate``
+and ``python manage.py createsuperuser``. PORT is another port than 8000; the next two are the apps'.
 """
 import os
 import shutil

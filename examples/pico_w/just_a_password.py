@@ -4,11 +4,12 @@ import asyncio
 from microdot import Microdot
 
 from dotlatch.auth import BasicAuth
+from dotlatch.passwords import check_strength
 from dotlatch.throttle import Throttle
 from dotlatch.users import FileUsers
 
 app = Microdot()
-users = FileUsers('users.json')
+users = FileUsers('users.json', check_password=check_strength)
 if not len(users):
     asyncio.run(users.create('anna', input('Password for anna, at least 15 characters: ')))
 auth = BasicAuth(realm='Greenhouse', allow_http=True, throttle=Throttle())

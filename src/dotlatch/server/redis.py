@@ -113,9 +113,9 @@ class RedisBackend:
     are needed than theirs, make one yourself: ``RedisThrottle(redis.server, free=5)``.
 
     :param server: a URL (``redis://``, ``rediss://`` for TLS, ``unix://``), or another one of what
-        :class:`RedisServer` takes, or one of them.
+        :class:`~dotlatch.server.redis_server.RedisServer` takes, or one of them.
     :param prefix: what the names of all keys begin with: of two apps on one server, each has its own.
-    :param timeout: seconds that a question may take; with a :class:`RedisServer`, its own.
+    :param timeout: seconds that a question may take; with a ``RedisServer``, its own.
     :param max_connections: of one event loop; more questions wait for one of them.
     """
     def __init__(self, server: Address, prefix: str = 'dotlatch:', timeout: float = TIMEOUT,
@@ -135,9 +135,9 @@ class RedisBackend:
 class RedisStore:
     """Sessions that several processes share, on Redis 7 or later or on Valkey.
 
-    :param server: what :class:`RedisServer` takes, or one of them: a URL, most often.
+    :param server: what :class:`~dotlatch.server.redis_server.RedisServer` takes, or one of them: a URL, most often.
     :param prefix: what the names of all keys begin with.
-    :param timeout: seconds that a command may take; with a :class:`RedisServer`, its own.
+    :param timeout: seconds that a command may take; with a :class:`~dotlatch.server.redis_server.RedisServer`, its own.
     :param max_record: bytes of JSON that a session may have.
     """
     def __init__(self, server: Address, prefix: str = 'dotlatch:', timeout: float = TIMEOUT,

@@ -62,7 +62,7 @@ _VERDICTS = {b'good': GOOD, b'stale': STALE, b'replay': REPLAY}
 class RedisNonces:
     """Makes nonces and tells whether a request may use one, for all processes that have the same server.
 
-    :param server: a URL, or another one of what :class:`~dotlatch.server.redis.RedisServer` takes, or one of them.
+    :param server: a URL, or what else :class:`~dotlatch.server.redis_server.RedisServer` takes, or one of them.
     :param prefix: what the names of all keys begin with.
     :param seconds: how long one may be used.
     :param max_used: how many may be in use at once; the oldest makes room.

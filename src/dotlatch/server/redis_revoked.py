@@ -106,7 +106,7 @@ return {epoch, text(tonumber(read)), text(floor), is_anew and 1 or 0, found, els
 class RedisRevoked(SharedRevoked):
     """The ids of ended tokens, in every process, as :class:`dotlatch.revoked.Revoked` has them in one.
 
-    :param server: a URL, or another one of what :class:`~dotlatch.server.redis.RedisServer` takes, or one of them.
+    :param server: a URL, or what else :class:`~dotlatch.server.redis_server.RedisServer` takes, or one of them.
     :param prefix: what the names of all keys begin with.
     :param limit: how many ids are kept, each until its token would have ended anyway. When there is no room, those that
         end first make it, and with them all tokens that end no later.

@@ -121,7 +121,7 @@ class RedisThrottle:
     The rules are those of :class:`dotlatch.throttle.Throttle`, where ``free``, ``source_free``, ``overall_free`` and
     ``longest`` are explained; there is room for every account. All processes are given the same numbers.
 
-    :param server: a URL, or another one of what :class:`~dotlatch.server.redis.RedisServer` takes, or one of them.
+    :param server: a URL, or what else :class:`~dotlatch.server.redis_server.RedisServer` takes, or one of them.
     :param prefix: what the names of all keys begin with.
     :param max_known: from how many sources, for each account, it is known to be opened; each for 90 days.
     :param timeout: seconds that a question may take; with a ``RedisServer``, its own.

@@ -18,7 +18,7 @@ SKEW = 300  # seconds by which the clocks of two machines may differ: a ticket i
 class RedisTickets:
     """The ids of used tickets, each until it would have ended anyway, on every machine.
 
-    :param server: a URL, or another one of what :class:`~dotlatch.server.redis.RedisServer` takes, or one of them.
+    :param server: a URL, or what else :class:`~dotlatch.server.redis_server.RedisServer` takes, or one of them.
     :param prefix: what the names of all keys begin with.
     :param timeout: seconds that a question may take; with a ``RedisServer``, its own.
     """
