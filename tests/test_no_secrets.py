@@ -282,6 +282,7 @@ def test_H3_only_these_classes_have_a_repr_of_their_own_and_none_tells_a_secret(
     from dotlatch.server.board.copying import Change
     from dotlatch.server.board.deploying import Plan
     from dotlatch.server.board.facts import Facts
+    from dotlatch.server.board.frozen import Frozen
     from dotlatch.server.board.needs import Needs
     from dotlatch.server.cli.talk import Answer
     from dotlatch.users import User
@@ -298,6 +299,7 @@ def test_H3_only_these_classes_have_a_repr_of_their_own_and_none_tells_a_secret(
         "usertoken.py": repr(UserToken(User("7", "anna", password_hash="h" * 43), "FRESH")),
         "talk.py": repr(Answer({"key": key_text}, [key_text])),
         "needs.py": repr(needs),
+        "frozen.py": repr(Frozen("dotlatch", "0.1.0", frozenset(["session"]))),
         "facts.py": repr(facts),
         "copying.py": repr(change),
         "deploying.py": repr(Plan(None, facts, needs, change, None, False)),

@@ -7,7 +7,6 @@ needs is read from the files themselves.
 """
 
 import json
-import re
 import sys
 from pathlib import Path
 
@@ -43,14 +42,11 @@ def texts():
 
 
 def listing(modules, microdot):
+    from dotlatch import __version__
     urls = [(f"dotlatch/{name}.py", f"{DOTLATCH}{name}.py") for name in modules]
     urls += [(f"microdot/{name}.py", f"{MICRODOT}{name}.py") for name in microdot]
     lines = ",\n".join(f"    {json.dumps(url)}" for url in urls)
-    return f'{{\n  "version": "{version()}",\n  "urls": [\n{lines}\n  ]\n}}\n'
-
-
-def version():
-    return re.search(r'^version = "(.+)"', (ROOT / "pyproject.toml").read_text(), re.M).group(1)
+    return f'{{\n  "version": "{__version__}",\n  "urls": [\n{lines}\n  ]\n}}\n'
 
 
 def main():

@@ -5,6 +5,7 @@ import sys
 import termios
 import threading
 from dataclasses import dataclass
+from types import SimpleNamespace
 
 from .library import ROOT
 
@@ -19,7 +20,9 @@ class Result:
 
 
 def dotlatch(pico, *arguments, path=(), **options):
-    """Run a command on the board's port and return how it ended."""
+    """Run a command on the board's port and return how it ended; on no board with None."""
+    if pico is None:
+        pico = SimpleNamespace(emulator=None)
     process = start(pico, *arguments, path=path, **options)
     return end(pico, process)
 

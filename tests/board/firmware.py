@@ -8,6 +8,7 @@ Debian 12's own MicroPython is too old, so sources come from later suites, throu
 private to the cache folder: the system's own are not touched. The tree it was built in stays there:
 `frozen()` makes another image of it, with more Python files in it, in a few seconds.
 """
+import contextlib
 import fcntl
 import hashlib
 import json
@@ -15,6 +16,8 @@ import os
 import shutil
 from pathlib import Path
 
+from dotlatch.server.board.connection import BoardTrouble
+from dotlatch.server.board.firmware import Build
 from tests.harness.debian import LaterSuites, unpack
 
 from .machine import CACHE, PYTHON, SetupError, run, say
@@ -24,6 +27,7 @@ IMAGE = CACHE / f'{BOARD}.bin'
 STAMP = CACHE / f'{BOARD}.json'
 BUILD = CACHE / 'build'
 SOURCE = BUILD / 'micropython'
+TREE = Build(SOURCE, BOARD, SOURCE / 'build')
 STORAGE_KIB = 1024  # of the 2 MiB flash: the files' share, at its end
 
 DEBIAN = LaterSuites(CACHE / 'apt', 'trixie sid')
@@ -92,7 +96,7 @@ def build():
     version = fetch(BUILD, SOURCE)
     say(f'compiling {version}')
     configure(SOURCE)
-    replace(IMAGE, compile_firmware(SOURCE, MANIFEST))
+    replace(IMAGE, compile_firmware(MANIFEST))
     STAMP.write_text(json.dumps({'recipe': recipe(), 'source': version}))
     for path in BUILD.iterdir():
         if path != SOURCE:
@@ -102,10 +106,17 @@ def build():
 
 def frozen(manifest, image):
     """Make `image`, a firmware with what the text of `manifest` names frozen into it; returns its .elf file's bytes."""
-    with open(CACHE / 'lock', 'w') as lock:  # the tree is one for all
+    with tree():
+        replace(image, compile_firmware(MANIFEST + manifest))
+        return (TREE.folder / 'firmware.elf').read_bytes()
+
+
+@contextlib.contextmanager
+def tree():
+    """The tree is one for all, and there may be two test runs."""
+    with open(CACHE / 'lock', 'w') as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        replace(image, compile_firmware(SOURCE, MANIFEST + manifest))
-        return (SOURCE / 'build' / 'firmware.elf').read_bytes()
+        yield TREE
 
 
 def replace(image, new):
@@ -147,7 +158,7 @@ def fetch(work, source):
 
 
 def configure(source):
-    """Lay out the board's own files, and make what `make` reads."""
+    """Lay out the board's own files."""
     port = source / 'ports' / 'rp2'
     board = port / 'boards' / BOARD
     board.mkdir()
@@ -160,17 +171,15 @@ def configure(source):
             raise SetupError(f'{name} is not as expected: {old!r}')
         (port / name).write_text(text.replace(old, new))
     (board / 'manifest.py').write_text(MANIFEST)
-    run('cmake', '-S', port, '-B', source / 'build', '-DPICO_BUILD_DOCS=0', '-DPICO_NO_PICOTOOL=1',
-        f'-DMICROPY_BOARD={BOARD}', f'-DMICROPY_BOARD_DIR={board}',
-        f'-DMICROPY_FROZEN_MANIFEST={board / "manifest.py"}', env=environment())
 
 
-def compile_firmware(source, manifest):
+def compile_firmware(manifest):
     """Compile what has changed since the last time: with another manifest, the frozen files."""
-    (source / 'ports/rp2/boards' / BOARD / 'manifest.py').write_text(manifest)
-    shutil.rmtree(source / 'build' / 'frozen_mpy', ignore_errors=True)  # it would go by the files' dates alone
-    run('make', '-C', source / 'build', f'-j{os.cpu_count() or 2}', env=environment())
-    return source / 'build' / 'firmware.bin'
+    try:
+        return TREE.make(manifest)
+    except BoardTrouble as trouble:
+        said = TREE.log.read_text(errors='replace').splitlines()
+        raise SetupError('\n'.join([str(trouble), *said[-40:]])) from None
 
 
 def environment():

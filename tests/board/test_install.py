@@ -1,9 +1,11 @@
 """The lists by which boards get dotlatch: package.json and packages/ for mip, and the manifest to freeze."""
 import json
 import os
+import re
 
 import pytest
 
+from dotlatch.server.board.needs import FEATURES
 from tools import lists
 
 from . import library
@@ -36,7 +38,7 @@ def manifest_packages(monkeypatch, **options):
         packages[name] = sorted(files)
 
     monkeypatch.chdir(path.parent)  # as the tool does
-    names = {'package': package, 'metadata': dict, 'options': Options(options)}
+    names = {'package': package, 'options': Options(options)}
     exec(compile(path.read_text(), path, 'exec'), names)
     return packages
 
@@ -63,6 +65,22 @@ def test_the_manifest_freezes_the_features_that_are_asked_for(monkeypatch):
     files = manifest_packages(monkeypatch, features='tokens throttle')['dotlatch']
     assert {'__init__.py', 'portable.py', 'tokens.py', 'throttle.py'} <= set(files)
     assert not {'session.py', 'login.py', 'auth.py', 'http.py'} & set(files)
+
+
+@pytest.mark.parametrize('features, told', [
+    ('', "features='' names none"), (' ', "features=' ' names none"), (None, 'features=None names none'),
+    (('login', 'users'), "features=('login', 'users') names none"), ('login, users', 'has login, in it'),
+    ('second factor', 'has second, factor in it'), ('logon', 'has logon in it'), ('login All', 'has All in it'),
+    ('../package', 'has ../package in it')])
+def test_the_manifest_refuses_features_that_freeze_nothing(monkeypatch, features, told):
+    with pytest.raises(ValueError, match=re.escape(told)) as error:
+        manifest_packages(monkeypatch, features=features)
+    assert all(name in str(error.value) for name in ('all', *FEATURES))
+
+
+def test_the_manifest_can_be_included_by_one_that_has_metadata():
+    # MicroPython's tool takes metadata() once, and gives that version to every file of the firmware.
+    assert 'metadata(' not in re.sub('#.*', '', (library.ROOT / 'micropython_manifest.py').read_text())
 
 
 def test_the_manifest_freezes_microdot_where_it_is_told_to(monkeypatch):

@@ -6,12 +6,14 @@ from types import SimpleNamespace
 
 import pytest
 
+from dotlatch import __version__
 from dotlatch.server.board import building, deploying
 from dotlatch.server.board.connection import BoardTrouble, NoBoard
 from dotlatch.server.board.copying import NEW, Change, prepare
 from dotlatch.server.board.deploying import DoesNotLoad, Plan, add_modules
 from dotlatch.server.board.facts import Facts, record_of
-from dotlatch.server.board.needs import microdot_folder, needs_of, needs_of_features
+from dotlatch.server.board.frozen import Frozen
+from dotlatch.server.board.needs import FOLDER, microdot_folder, needs_of, needs_of_features
 from dotlatch.server.cli import deploy as deploy_command
 from dotlatch.server.cli.main import main as run_command
 from tests.harness.interpreters import oldest_microdot_folder
@@ -102,7 +104,7 @@ def test_while_files_get_their_names_no_version_is_claimed(board):
 
 
 def test_a_new_microdot_that_was_cut_off_in_the_middle_is_completed(board, monkeypatch):
-    monkeypatch.setattr(deploying, '_installed_microdot', lambda: oldest_microdot_folder() / 'microdot')
+    monkeypatch.setattr(deploying, 'installed_microdot', lambda: oldest_microdot_folder() / 'microdot')
     deploy(board)
     monkeypatch.undo()
 
@@ -220,8 +222,14 @@ def test_a_firmware_with_a_file_system_in_it_is_not_written_to(board):
     board.path = ['', '.frozen', '/rom', '/rom/lib', '/lib']
     deploy(board)
     assert '/lib/dotlatch/events.py' in board.files()
-    board.put({'/rom/lib/dotlatch/__init__.py': b'', '/rom/lib/dotlatch/events.py': b''})
-    assert Plan.of(board, FEATURES, True).is_frozen
+    board.put({f'/rom/lib/dotlatch/{name}.py': (FOLDER / f'{name}.py').read_bytes() for name in FEATURES.modules})
+    plan = Plan.of(board, FEATURES, True)
+    assert plan.frozen.version == __version__
+    assert '/lib/dotlatch/events.py' in plan.change.removed, 'nothing would load it'
+    with pytest.raises(BoardTrouble, match=r'dotlatch is frozen into the firmware of this board, without .*session'):
+        Plan.of(board, needs_of_features(['session']), True)
+    with pytest.raises(BoardTrouble, match='without calibrate'):
+        add_modules(board, plan.facts, ['calibrate'])
 
 
 def test_a_broken_microdot_of_somebody_else_is_told(board):
@@ -253,8 +261,7 @@ def test_a_micropython_that_is_too_old_is_told(board, monkeypatch):
 
 def test_firmware_with_all_of_it_needs_no_compiler(board, main, monkeypatch):
     monkeypatch.setattr(building, '_installed', lambda: None)
-    monkeypatch.setattr(deploying, '_is_frozen', lambda board, facts: True)
-    monkeypatch.setattr(deploying, '_microdot', lambda *args: [])
+    monkeypatch.setattr(Frozen, 'of', lambda board, package: Frozen(package, None, None))
     plan = Plan.of(board, needs_of(main))
     assert {*plan.change.wanted} == {'/main.py', '/lamp.py', RECORD}
     plan.carry_out(lambda done, total, path: None)
@@ -310,3 +317,27 @@ def test_it_is_told_how_much_was_copied(board, main, monkeypatch, capsys):
     main.with_name('lamp.py').write_text('LAMP = 4')
     assert 'copied   1 file, ' in command(board, monkeypatch, capsys, main)[1]
     assert 'everything is there already' in command(board, monkeypatch, capsys, main, '--dry-run')[1]
+
+
+def test_where_little_heap_is_left_it_is_told_what_leaves_more(board, main, monkeypatch, capsys):
+    def try_out(plan):
+        plan.facts.machine = 'Raspberry Pi Pico W with RP2040'
+        return 190 * 1024, left * 1024
+
+    monkeypatch.setattr(Plan, 'try_out', try_out)
+    left = 40
+    code, told = command(board, monkeypatch, capsys, main, '--without', 'lamp.py')
+    assert code == 0
+    assert f'leaves about 140 KB: `dotlatch firmware {main} --without lamp.py` builds one\n' in told
+    assert '`dotlatch firmware --features events,headers`' in command(
+        board, monkeypatch, capsys, '--features', 'events,headers')[1]
+    left = 80
+    assert 'firmware' not in command(board, monkeypatch, capsys, main)[1]
+
+
+def test_a_firmware_that_has_it_all_already_is_told(board, main, monkeypatch, capsys):
+    monkeypatch.setattr(Frozen, 'of', lambda board, package: Frozen(package, '0.0.9', None))
+    monkeypatch.setattr(Plan, 'try_out', lambda plan: (40 * 1024, 30 * 1024))
+    told = command(board, monkeypatch, capsys, main)[1]
+    assert f'frozen   0.0.9 (this computer has {__version__}): part of the firmware' in told
+    assert 'copied   2 files' in told and 'dotlatch firmware' not in told

@@ -8,7 +8,7 @@ import pytest
 from dotlatch import on_micropython_files
 from dotlatch.server.board import shrinking
 from dotlatch.server.board.needs import FOLDER, all_modules
-from tests.harness.interpreters import newest_microdot_folder, oldest_microdot_folder
+from tests.harness.interpreters import ROOT, newest_microdot_folder, oldest_microdot_folder
 
 MODULES = all_modules()
 
@@ -48,6 +48,39 @@ def test_public_functions_keep_their_names_and_parameters(module):
     text = shrunk(module)
     before = ast.unparse(shrinking.on_a_board_alone(source(module)))
     assert public_interface(before) <= public_interface(text)
+
+
+def top_names(text):
+    return {name.get_name() for name in symtable.symtable(text, '', 'exec').get_symbols() if name.is_assigned()
+            or name.is_imported() or name.is_namespace()}
+
+
+def documented():
+    """(page, module, name) of all that the documentation and the examples take from a module."""
+    for path in [*(ROOT / 'docs').glob('*.rst'), ROOT / 'README.md', *(ROOT / 'examples').rglob('*.py')]:
+        text = path.read_text()
+        for module, names in re.findall(r'from dotlatch\.(\w+) import (\([^)]*\)|[^\n]*)', text):
+            yield from ((path.name, module, name) for name in re.findall(r'(\w+)(?: as \w+)?', names))
+        yield from ((path.name, *found) for found in re.findall(r'\b(\w+)\.([A-Z][A-Z_]+)\b', text))
+
+
+def test_every_name_that_the_documentation_takes_from_a_module_is_there():
+    """A constant that a module merely imports is not: `from .proofs import FRESH as FRESH` is what passes one on."""
+    taken = {}
+    for page, module, name in documented():
+        if module in MODULES:
+            taken.setdefault(module, {})[name] = page
+    assert 'ITERATIONS' in taken['passwords'] and 'Login' in taken['login']
+    for module, pages in taken.items():
+        before = top_names(ast.unparse(shrinking.on_a_board_alone(source(module))))
+        after = top_names(shrunk(module))
+        lost = [(name, page) for name, page in pages.items() if name in before and name not in after]
+        assert not lost, module  # what was not there before is passed on by __getattr__
+
+
+@pytest.mark.parametrize('name', ['ANONYMOUS', 'REMEMBERED', 'FRESH', 'IMPERSONATOR'])
+def test_a_constant_that_a_module_passes_on_stays(name):
+    assert name in top_names(shrunk('login'))
 
 
 def test_what_is_for_a_computer_or_a_type_checker_goes():

@@ -54,7 +54,7 @@ def library_files(package: str, folder: Path, modules: 'Iterable[str]', library:
         files[f'{library}/{package}/messages'] = messages()
         modules = sorted({*modules, *closure(['portable', _READS_MESSAGES])})
     for name in modules:
-        if package == 'dotlatch' and not _runs(name, march):
+        if package == 'dotlatch' and not runs(name, march):
             continue
         path = folder / f'{name}.py'
         target = f'{library}/{package}/{name}'
@@ -74,7 +74,8 @@ def app_files(files: 'Mapping[Path, str]', root: str) -> 'dict[str, bytes]':
     return {f'{root}/{name}': path.read_bytes() for path, name in files.items()}
 
 
-def _runs(name: str, march: 'str | None') -> bool:
+def runs(name: str, march: 'str | None') -> bool:
+    """Return whether a processor runs a module of dotlatch: with None, whether any does."""
     if name in _THUMB:
         return march in _ARM
     return march is not None or name not in _VIPER

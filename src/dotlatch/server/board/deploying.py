@@ -18,11 +18,13 @@ from pathlib import Path
 from posixpath import join
 from typing import Any
 
+from ... import __version__
 from .building import app_files, library_files, tool_for
 from .connection import Board, BoardTrouble, RemoteError
 from .copying import Change, checksum, prepare, sums_of
-from .facts import RECORD, ROM, Facts, record_of, records_of, where
-from .needs import CHOSEN, FOLDER, Needs, all_modules, closure, microdot_folder
+from .facts import RECORD, Facts, record_of, records_of, where
+from .frozen import Frozen
+from .needs import CHOSEN, FOLDER, Needs, all_modules, closure, loaded_with, microdot_folder
 
 OLDEST = (1, 24)  # MicroPython
 _SUM = 16  # characters of a checksum, which tell files apart
@@ -40,21 +42,12 @@ class DoesNotLoad(BoardTrouble):
     """What was copied cannot be imported on the board; the text says why."""
 
 
-def our_version() -> str:
-    """Return the version of dotlatch on this computer."""
-    from importlib.metadata import PackageNotFoundError, version  # 25 ms, which no other command needs
-    try:
-        return version('dotlatch')
-    except PackageNotFoundError:  # run from a copy of the sources
-        return 'unknown'
-
-
 @dataclass
 class Plan:
     """What a board has and what it is to get.
 
     :param record: the path of our own file about what is there.
-    :param is_frozen: dotlatch is part of the firmware, and only the app is copied.
+    :param frozen: dotlatch as part of the firmware, when it is: only the app is copied.
     :param foreign: paths of the app where the board has something that ``deploy`` has not put there, or not so.
     """
     board: Board
@@ -62,7 +55,7 @@ class Plan:
     needs: Needs
     change: Change
     record: str
-    is_frozen: bool
+    frozen: 'Frozen | None'
     foreign: 'list[str]' = field(default_factory=list)
 
     @classmethod
@@ -79,24 +72,24 @@ class Plan:
                                f'{OLDEST[0]}.{OLDEST[1]} or newer: put a newer firmware on it')
         prepare(board)
         folder, record = f'{facts.library}/dotlatch', f'{facts.library}/dotlatch/{RECORD}'
-        is_frozen = _is_frozen(board, facts)
+        frozen = _frozen(board, facts, loaded_with([name.partition('.')[2] for name in needs.starts]))
         ours = _ours(board, facts)
-        microdot = _microdot(board, facts, needs, ours)
-        tool = tool_for(facts) if not as_source and (microdot or not is_frozen) else None
+        microdot = _microdot(board, facts, needs, ours, bool(frozen))
+        tool = tool_for(facts) if not as_source and (microdot or not frozen) else None
         app = app_files(needs.files, facts.root)
         elsewhere = {
-            **library_files('microdot', _installed_microdot(), microdot, facts.library, facts.march, tool), **app}
+            **library_files('microdot', installed_microdot(), microdot, facts.library, facts.march, tool), **app}
         wanted: 'dict[str, bytes]' = {}
-        if not is_frozen:
+        if not frozen:
             wanted.update(library_files('dotlatch', FOLDER, needs.modules, facts.library, facts.march, tool))
         wanted.update(elsewhere)
         stale = [path for path in ours if path.startswith(f'{facts.library}/microdot/') and path not in wanted]
         sums = {path: sum for path, sum in ours.items() if path not in stale}  # another app may be there too
         sums.update((path, checksum(contents)[:_SUM]) for path, contents in elsewhere.items())
-        wanted[record] = _record(sums, None if is_frozen else needs, as_source)
-        change = Change.between(board, wanted, () if is_frozen else (folder,), stale)
+        wanted[record] = _record(sums, None if frozen else needs, as_source)
+        change = Change.between(board, wanted, (folder,), stale)
         foreign = [path for path in change.replaced if path in app and path not in ours]
-        return cls(board, facts, needs, change, record, is_frozen, foreign)
+        return cls(board, facts, needs, change, record, frozen, foreign)
 
     @property
     def files(self) -> 'list[str]':
@@ -135,16 +128,17 @@ class Plan:
         line = error.last_line
         if line.startswith('MemoryError'):
             return (f'everything is copied, but the heap of this board ({self.facts.heap // 1024} KB) is too small to '
-                    'load it all: choose fewer features, or a firmware with dotlatch frozen in')
+                    'load it all: choose fewer features, or a firmware with dotlatch frozen in, which `dotlatch '
+                    'firmware` builds for a Pico')
         return f'everything is copied, but it does not load on the board: {line}'
 
 
 def add_modules(board: Board, facts: Facts, names: 'list[str]') -> None:
     """Have modules on a board that were not deployed, with those that they load; the rest stays as it is."""
-    if _is_frozen(board, facts):
+    if _frozen(board, facts, closure(names, CHOSEN)):
         return
     record = record_of(board, facts)
-    if (record.get('version'), record.get('edition')) != (our_version(), _edition()):
+    if (record.get('version'), record.get('edition')) != (__version__, _edition()):
         raise BoardTrouble('this board has no dotlatch, or another version than this computer: run `dotlatch deploy` '
                            'first')
     there = {name.rpartition('.')[0] for name in board.ask(f'_listed({facts.library + "/dotlatch"!r})')}
@@ -155,16 +149,18 @@ def add_modules(board: Board, facts: Facts, names: 'list[str]') -> None:
     Change.between(board, files).carry_out(board, facts.room, facts.block)
 
 
-def _is_frozen(board: Board, facts: Facts) -> bool:
-    """Return whether the firmware has dotlatch in it; BoardTrouble when other files come before those we copy."""
+def _frozen(board: Board, facts: Facts, modules: 'Collection[str]') -> 'Frozen | None':
+    """Return what the firmware has of dotlatch; BoardTrouble when other files come before those we copy."""
+    frozen = Frozen.of(board, 'dotlatch')
+    if frozen:
+        frozen.check(modules)
+        return frozen
     file = where(board, 'dotlatch')
-    if not file or file.startswith(facts.library + '/'):
-        return False
-    if not file.startswith(ROM) and board.ask(f'_is_there({file!r})'):
+    if file and not file.startswith(facts.library + '/'):
         path = join(facts.root or '/', file.removesuffix('/__init__.py').removesuffix('/__init__.mpy'))
         raise BoardTrouble(f'{path} on the board hides what would be copied to {facts.library}: remove it with '
                            f'`mpremote rm -r :{path}`')
-    return True
+    return None
 
 
 def _ours(board: Board, facts: Facts) -> 'dict[str, str]':
@@ -175,17 +171,22 @@ def _ours(board: Board, facts: Facts) -> 'dict[str, str]':
     return {path: sum for path, sum in recorded if sum == (sums[path] or '')[:_SUM]}
 
 
-def _microdot(board: Board, facts: Facts, needs: Needs, ours: 'Collection[str]') -> 'list[str]':
+def _microdot(board: Board, facts: Facts, needs: Needs, ours: 'Collection[str]', is_frozen: bool) -> 'list[str]':
     """Return the modules of Microdot to copy: what somebody else has put or changed there stays."""
     folder = f'{facts.library}/microdot'
     there = board.ask(f'_listed({folder!r})')
-    if not there and where(board, 'microdot') is not None:
-        return []  # part of the firmware, or in another folder
+    if is_frozen or not there:
+        frozen = Frozen.of(board, 'microdot')
+        if frozen:
+            frozen.check(needs.microdot)
+        if frozen or (not there and where(board, 'microdot') is not None):
+            return []  # part of the firmware, or in another folder
     others = {name.rpartition('.')[0] for name in there if f'{folder}/{name}' not in ours}
     return [name for name in needs.microdot if name not in others]
 
 
-def _installed_microdot() -> Path:
+def installed_microdot() -> Path:
+    """Return the folder of the Microdot that this computer has."""
     folder = microdot_folder()
     if folder is None:
         raise BoardTrouble('Microdot is not installed on this computer: pip install microdot')
@@ -196,7 +197,7 @@ def _record(sums: 'dict[str, str]', needs: 'Needs | None', as_source: bool) -> b
     """Return what the next deploy has to know: which files outside of our folder are ours, and what is in it."""
     record: 'dict[str, Any]' = {'files': dict(sorted(sums.items()))}
     if needs is not None:
-        record.update(version=our_version(), edition=_edition(), kind='.py' if as_source else '.mpy',
+        record.update(version=__version__, edition=_edition(), kind='.py' if as_source else '.mpy',
                       modules=len(needs.modules))
     return json.dumps(record).encode()
 

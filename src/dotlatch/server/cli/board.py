@@ -5,9 +5,11 @@ import sys
 from collections.abc import Iterator
 from typing import Any
 
+from ... import __version__
 from ..board.connection import Board, BoardTrouble, NoBoard, RemoteError
-from ..board.deploying import add_modules, our_version
+from ..board.deploying import add_modules
 from ..board.facts import Facts, record_of, where
+from ..board.frozen import Frozen
 from .options import leaf, number, words
 from .talk import Answer, NotThere, Refused, Trouble, moment, plain
 
@@ -112,6 +114,10 @@ def confirm(what: str, word: str) -> None:
 
 def _dotlatch(board: Board, facts: Facts) -> 'dict[str, Any] | None':
     """Return what of dotlatch is on the board; None when nothing is."""
+    frozen = Frozen.of(board, 'dotlatch')
+    if frozen:
+        return {'version': frozen.version, 'modules': len(frozen.modules) if frozen.modules else None, 'kind': 'frozen',
+                'features': frozen.features}
     if where(board, 'dotlatch') is None:
         return None
     record = record_of(board, facts)
@@ -121,7 +127,15 @@ def _dotlatch(board: Board, facts: Facts) -> 'dict[str, Any] | None':
 def _version_told(found: 'dict[str, Any] | None') -> str:
     if found is None:
         return 'not there: `dotlatch deploy` puts it there'
+    if found['kind'] == 'frozen':
+        modules = f', {found["modules"]} modules: {", ".join(found["features"])}' if found['modules'] else ''
+        return f'frozen into the firmware, {release_told(found["version"])}{modules}'
     if found['version'] is None:
         return 'there, and not by `dotlatch deploy`, or not wholly: its version is not known'
-    other = '' if found['version'] == our_version() else f'; this computer has {our_version()}'
-    return f'{found["version"]}, {found["modules"]} modules as {found["kind"]} files{other}'
+    return f'{release_told(found["version"])}, {found["modules"]} modules as {found["kind"]} files'
+
+
+def release_told(version: 'str | None') -> str:
+    """Return the version of dotlatch on a board as people are told it."""
+    other = '' if version == __version__ else f' (this computer has {__version__})'
+    return f'{version or "of an unknown version"}{other}'

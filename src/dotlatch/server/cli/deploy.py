@@ -7,12 +7,13 @@ from typing import Any
 
 from ..board.connection import Board
 from ..board.deploying import Plan
-from ..board.needs import FEATURES, Needs, UnknownModule, needs_of, needs_of_features
-from .board import confirm, troubles
-from .options import leaf, words
-from .talk import Answer, Refused, Trouble, plain
+from .board import confirm, release_told, troubles
+from .choice import add_choice, needs_for, split, words_for
+from .options import leaf
+from .talk import Answer, Trouble, plain
 
 _BAR = 24  # characters
+_LITTLE = 64 * 1024  # bytes of heap: what a site with logins and pages is at ease with, and some for its Wi-Fi
 
 
 def add_to(commands: Any) -> None:
@@ -21,10 +22,7 @@ def add_to(commands: Any) -> None:
     deploy.add_argument('what', metavar='PORT | FILE.py', nargs='*',
                         help='the files of an app that the board starts with, such as main.py: what they import goes '
                              'along. The port, such as /dev/ttyACM0, when more than one board is plugged in')
-    deploy.add_argument('--features', metavar='NAMES', type=words,
-                        help=f'without an app: words with commas, of {", ".join(FEATURES)}')
-    deploy.add_argument('--without', metavar='FILES', type=words, default=[],
-                        help='files of the app that stay here: names with commas')
+    add_choice(deploy)
     deploy.add_argument('--source', action='store_true', help='copy .py files, which the board compiles at each start')
     deploy.add_argument('--yes', action='store_true', help='do not ask before what others have put there is replaced')
     deploy.add_argument('--dry-run', action='store_true', help='say what would be copied, and copy nothing')
@@ -32,14 +30,13 @@ def add_to(commands: Any) -> None:
 
 def run(args: argparse.Namespace) -> Answer:
     """Copy what is not there yet, and have the board load it."""
-    programs = [what for what in args.what if what.endswith('.py')]
-    ports = [what for what in args.what if not what.endswith('.py')]
+    programs, ports = split(args.what)
     if len(ports) > 1:
         raise Trouble('that is more than one port: a board has one, and the files of an app end in .py')
     for port in ports:
         if os.path.isfile(port) or os.path.isdir(port):
             raise Trouble(f'{port} is neither a port nor a program: name the files of an app, which end in .py')
-    needs = _needs(programs, args)
+    needs = needs_for(programs, args)
     with troubles(), Board.found(ports[0] if ports else None) as board:
         plan = Plan.of(board, needs, args.source)
         if args.dry_run:
@@ -54,53 +51,38 @@ def run(args: argparse.Namespace) -> Answer:
             with _Bar(args.json) as bar:
                 plan.carry_out(bar)
         before, after = plan.try_out()
-        return _answer(plan, _told(plan, before, after), heap={'before': before, 'after': after})
+        lines = _told(plan, before, after, words_for(programs, args))
+        return _answer(plan, lines, heap={'before': before, 'after': after})
 
 
-def _needs(programs: 'list[str]', args: argparse.Namespace) -> Needs:
-    if programs and args.features:
-        raise Trouble('an app says itself what it needs: leave --features out')
-    if args.without and not programs:
-        raise Trouble('--without is for the files of an app: name its main.py')
-    for path in programs:
-        if not os.path.isfile(path):
-            raise Trouble(f'there is no {path}')
-    try:
-        if programs:
-            return needs_of(*programs, without=args.without)
-        return needs_of_features(args.features or _asked())
-    except UnknownModule as error:
-        raise Trouble(str(error)) from None
-
-
-def _asked() -> 'list[str]':
-    """Let somebody choose at the terminal."""
-    if sys.stdin is None or not sys.stdin.isatty():
-        raise Trouble('say what the board is for: name the main.py of an app, or --features login,users')
-    names = list(FEATURES)
-    lines = [f'{number:4}  {name:15} {FEATURES[name][0]}' for number, name in enumerate(names, 1)]
-    print('\n'.join(['What is the board for?', *lines, 'Numbers or names, with commas: ']), end='', file=sys.stderr,
-          flush=True)
-    chosen = [word.strip() for word in sys.stdin.readline().split(',') if word.strip()]
-    if not chosen:
-        raise Refused('nothing was chosen, and nothing was copied')
-    return [names[int(word) - 1] if word.isascii() and word.isdigit() and 0 < int(word) <= len(names) else word
-            for word in chosen]
-
-
-def _told(plan: Plan, before: int, after: int) -> 'list[str]':
+def _told(plan: Plan, before: int, after: int, asked: str) -> 'list[str]':
     change = plan.change
     lines = [f'board    {plan.facts.machine}, MicroPython {plan.facts.release}',
              f'copied   {_files(plan.copied)}, {plan.size / 1024:.1f} KB; '
              f'{len(plan.files) - len(plan.copied)} were there already']
     if change.removed:
         lines.append(f'removed  {_files(change.removed)} that stood in the way or are not needed any more')
-    if plan.is_frozen:
-        lines.append('note     dotlatch is part of this firmware: of the files, only those of the app were copied')
+    if plan.frozen:
+        lines.append(f'frozen   {release_told(plan.frozen.version)}: part of the firmware, which comes before files in '
+                     f'{plan.facts.library}: nothing of dotlatch is copied')
+        missing = plan.frozen.missing(plan.needs.modules)
+        if missing:
+            lines.append(f'without  {", ".join(missing)}: what your program does with them fails. `dotlatch firmware '
+                         f'{asked}` builds one that has them')
     lines.append(f'heap     {before // 1024} KB free, {after // 1024} KB once everything is imported')
+    if after < _LITTLE and not plan.frozen:
+        how = (f'`dotlatch firmware {asked}` builds one' if 'RP2' in plan.facts.machine else
+               'see "Freeze it into the firmware" in the documentation')
+        left = _if_frozen(before, after) // 1024
+        lines.append(f'little   frozen into a firmware, all of this leaves about {left} KB: {how}')
     if 'main.py' in plan.needs.files.values():
         lines.append('started  main.py runs now: `mpremote` shows what it prints')
     return lines
+
+
+def _if_frozen(before: int, after: int) -> int:
+    """Return how much heap is left, roughly: what is frozen takes less than a third of what compiled files take."""
+    return before - (before - after) // 3
 
 
 def _files(paths: 'list[str]') -> str:

@@ -17,7 +17,7 @@ from .talk import NO, TROUBLE, Answer, Refused, Trouble, plain
 
 # Which file of this folder has each command: what is not asked for is not loaded.
 _FILES = {'secret': 'hashing', 'hash': 'hashing', 'verify': 'hashing', 'user': 'users', 'sessions': 'sessions',
-          'keys': 'keys', 'deploy': 'deploy', 'board': 'board'}
+          'keys': 'keys', 'deploy': 'deploy', 'firmware': 'firmware', 'board': 'board'}
 
 
 class Parser(argparse.ArgumentParser):
