@@ -8,7 +8,6 @@ Needs portable.py, identity.py and apikeys.py; the users load it when they are a
     async def check(request, text):
         return await users.get_by_token(text)   # a user with no more scopes than the key has
 """
-from . import apikeys
 from .identity import as_user, is_active, scope_list
 from .portable import call, warn_once
 
@@ -16,13 +15,15 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
+    from .apikeys import APIKey
+
 
 class KeyOwner:
     """A user, as far as a key goes: everything is the user's, but for the scopes that the key was not given for.
 
     :ivar api_key: the key's record.
     """
-    def __init__(self, user: 'Any', key: 'apikeys.APIKey') -> None:
+    def __init__(self, user: 'Any', key: 'APIKey') -> None:
         granted = scope_list(key.scopes)
         self.api_key = key
         self.scopes = [scope for scope in scope_list(user.scopes) if scope in granted]
@@ -44,6 +45,7 @@ async def find(users: 'Any', token: 'Any') -> 'KeyOwner | None':
     keys = users.keys
     if keys is None:
         raise RuntimeError("these users have no keys: say users.keys = FileKeys('keys.json')")
+    from . import apikeys  # who has keys has loaded it
     found = apikeys.split(token, keys.prefix)
     if found is None:
         return None

@@ -74,7 +74,7 @@ BY_THE_PROGRAM = {
     'entry': {'halflogin', 'trusted'}, 'login': {'formlogin', 'halflogin'}, 'loginpages': {'halflogin', 'totp'},
     'accountpages': {'totp'}, 'remember': {'series'}, 'session': {'stored'}, 'passwords': {'hashers'},
     'users': {'userfactor'}, 'throttle': {'throttlefile'},
-    'pages': {'html_account', 'html_claim', 'html_code'},
+    'pages': {'html_account', 'html_claim', 'html_code'}, 'keyowner': {'apikeys'},
 }
 
 

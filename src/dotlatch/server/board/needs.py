@@ -31,7 +31,7 @@ FEATURES: 'dict[str, tuple[str, tuple[str, ...]]]' = {
         'second', 'login', 'totp', 'halflogin', 'html_code', 'recovery', 'trusted', 'usedsteps', 'userfactor')),
     'auth': ('Basic and Bearer', ('auth',)),
     'digest': ('Digest, where no password travels', ('digest',)),
-    'keys': ('API keys for programs', ('apikeys', 'keyauth', 'keyowner')),
+    'keys': ('API keys for programs', ('apikeys', 'keyauth')),
     'jwt': ('signed tokens as logins', ('jwtauth',)),
     'users': ('accounts in a file', ('users', 'strength')),
     'passwords': ('hashes of passwords', ('passwords',)),
