@@ -149,7 +149,7 @@ class FleetLogin(Protector):
 
     def _is_new(self, claims: 'dict[str, Any]') -> bool:
         end = int(claims['exp'])
-        began = (now() or 0) - max(0, uptime_ms() - self._began) // 1000
+        began = (now() or 0) - (max(0, uptime_ms() - self._began) + 999) // 1000  # or the second in which it began
         with self._lock:
             # What was issued before a restart may have been used before it too.
             if self._used.has(claims['jti'], end) or claims.get('iat', 0) < began:

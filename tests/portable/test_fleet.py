@@ -511,8 +511,17 @@ def test_the_headers_of_one_page_are_its_own():
     assert handover('http://pump-7.lan/fleet', 'a.b.c')[2]
 
 
+async def test_a_token_of_the_second_in_which_the_board_has_started_is_taken_in_the_next_one():
+    with FakeClock(START + 0.875) as clock:
+        board = Client(browser_app())
+        clock.advance(0.0625)
+        token = issue_login(MASTER, 'pump-7', ANNA, ['read'])
+        clock.advance(0.125)
+        assert (await enter(board, token, '/log')).headers['Location'] == '/log'
+
+
 async def test_a_central_app_can_be_a_microdot_app():
-    app = Microdot()
+    app, board = Microdot(), Client(browser_app())
     Session(app, secret_key=KEY)
 
     @app.get('/boards/pump-7')
@@ -522,5 +531,4 @@ async def test_a_central_app_can_be_a_microdot_app():
 
     res = await Client(app).get('/boards/pump-7?next=/log')
     token = res.text.split('name="token" value="')[1].split('"')[0]
-    board = Client(browser_app())
     assert (await enter(board, token, '/log')).headers['Location'] == '/log'
