@@ -1,6 +1,6 @@
 """Ten thousand requests of all sorts, and what is left of 100 KB: on an emulated Pico and on MicroPython's unix port.
 
-    python -m benchmarks soak                        both; the Pico takes an hour or two
+    python -m benchmarks soak                        both; the Pico takes an hour or more
     python -m benchmarks.soak --unix 10000           only one of them, and how often
     python -m benchmarks.soak --pico 1000
 
