@@ -103,12 +103,12 @@ class BaseAuth(Protector):
         if self.auth_callback is None:
             raise RuntimeError('no callback: decorate the function that checks credentials with @auth.authenticate')
         g = request.g
-        proven = getattr(g, '_proven', None)
-        if proven is not None and proven[0] is self:  # a guard has asked before
-            if proven[2] is not None:
-                g._granted = proven[2]  # and another one in between
-            return proven[1]
-        on_response(request, self._mark)
+        if not on_response(request, self._mark):
+            proven = getattr(g, '_proven', None)
+            if proven is not None and proven[0] is self:  # a guard has asked before
+                if proven[2] is not None:
+                    g._granted = proven[2]  # and another one in between
+                return proven[1]
         given = self.find(request)
         if given is None:
             return None
@@ -184,7 +184,11 @@ class BaseAuth(Protector):
         return credentials(request, self.header, self.scheme) is not None
 
     def _mark(self, request: 'Any', response: 'Any') -> None:
-        vary(response, self.header, getattr(request.g, 'current_user', None) is not None)
+        try:
+            user = request.g.current_user
+        except AttributeError:  # nobody got as far
+            user = None
+        vary(response, self.header, user is not None)
 
     async def authentication_error(self, request: 'Any') -> 'Any':
         """The default error callback."""

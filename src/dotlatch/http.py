@@ -68,11 +68,13 @@ def credentials(request: 'Any', header: str, scheme: str) -> 'str | None':
 
 # --- responses ------------------------------------------------------------------------------------
 
-def on_response(request: 'Any', f: 'Callable[[Any, Any], Any]') -> None:
+def on_response(request: 'Any', f: 'Callable[[Any, Any], Any]') -> bool:
     """Have ``f(request, response)`` called before the response is sent, whether it is a result or an error's.
 
     It comes after the app's own handlers, which may put another response in the place of the one they get, and may be
     called again for that one. What it returns, unless ``None``, is awaited and may be another response.
+
+    :returns: whether it is the first for this request.
     """
     g = request.g
     handlers = request.after_request_handlers
@@ -82,11 +84,12 @@ def on_response(request: 'Any', f: 'Callable[[Any, Any], Any]') -> None:
         handlers = request.app.after_error_request_handlers
         if not handlers or handlers[-1] is not _finish:
             hook(request.app)
-        return
+        return True
     if f not in g._dotlatch:
         g._dotlatch.append(f)
     if not handlers or handlers[-1] is not _finish:
         handlers.append(_finish)
+    return False
 
 
 def hook(app: 'Any') -> None:

@@ -81,7 +81,10 @@ def is_same_id(one: 'Any', other: 'Any') -> bool:
 
 def is_active(user: 'Any') -> bool:
     """Tell whether a user may log in: unless ``is_active`` is there and false."""
-    active = user.get('is_active', True) if isinstance(user, dict) else getattr(user, 'is_active', True)
+    try:  # who has it is answered in a third of the time of two questions
+        active = user.is_active
+    except AttributeError:
+        active = user.get('is_active', True) if isinstance(user, dict) else True
     if active is True:
         return True
     if callable(active):  # a method is true, whatever it would say
