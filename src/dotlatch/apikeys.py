@@ -73,6 +73,11 @@ class APIKey:
         time = now()
         return time is None or time >= self.expires
 
+    def was_used_lately(self) -> bool:
+        """Tell whether it is kept already that the key was used within the last hour."""
+        last = self.last_used
+        return last is not None and 0 <= (now() or last) - last < _HOUR
+
 
 # --- the text of a key ----------------------------------------------------------------------------
 
@@ -217,13 +222,10 @@ class MemoryKeys:
         with self._lock:
             self._reload()
             kept = self._keys.get(key.id)
-            if kept is None:
-                return
-            before = kept.last_used
-            time = now() or before or 0
-            if before is not None and 0 <= time - before < _HOUR:
+            if kept is None or kept.was_used_lately():
                 return  # told of it by another process, or before the last restart
-            kept.last_used = time
+            before = kept.last_used
+            kept.last_used = now() or before or 0
             try:
                 self._changed()
             except Exception:

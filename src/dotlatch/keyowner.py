@@ -55,8 +55,9 @@ async def find(users: 'Any', token: 'Any') -> 'KeyOwner | None':
     user = as_user(await call(users.get_by_id, key.user_id))
     if user is None or not is_active(user):
         return None
-    try:
-        await call(keys.used, key)
-    except OSError as error:
-        warn_once('the use of an API key could not be kept: ' + type(error).__name__)
+    if not key.was_used_lately():  # a question to a file's lock, or to a database, that most requests can do without
+        try:
+            await call(keys.used, key)
+        except OSError as error:
+            warn_once('the use of an API key could not be kept: ' + type(error).__name__)
     return KeyOwner(user, key)

@@ -1239,6 +1239,25 @@ async def test_S11_what_is_no_key_of_an_active_user_is_nobodys():
         assert await users.get_by_token(text) is None
 
 
+async def times_written(start):
+    with FakeClock(start) as clock:
+        users, asked = MemoryUsers(), []
+        users.keys = keys = MemoryKeys()
+        text = keys.create(await users.create('anna', 'correct horse'), 'pump')
+        used = keys.used
+        keys.used = lambda key: asked.append(used(key))
+        for _ in range(3):
+            await users.get_by_token(text)
+        clock.advance(HOUR)
+        await users.get_by_token(text)
+        return len(asked)
+
+
+async def test_that_a_key_is_used_is_written_once_an_hour_however_often_its_user_is_asked_for():
+    assert await times_written(START) == 2
+    assert await times_written(UNSET) == 1  # nobody knows whether an hour has passed
+
+
 async def test_users_without_keys_say_what_is_missing():
     try:
         await MemoryUsers().get_by_token('dl_x_y')
